@@ -1,0 +1,1 @@
+//! Gatewright for axum: extractors, refusals and a router that knows its policies.

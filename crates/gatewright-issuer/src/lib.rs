@@ -1,0 +1,1 @@
+//! The authorization-server half of Gatewright: mint, rotate and revoke credentials, sign access tokens.

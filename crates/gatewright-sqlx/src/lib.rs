@@ -1,0 +1,1 @@
+//! Relational stores for Gatewright: SQLite, migrations and the change feed.

@@ -1,0 +1,1 @@
+//! Gatewright as a tower layer for any http 1.x service.
