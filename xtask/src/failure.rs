@@ -1,0 +1,66 @@
+//! Why a chore did not succeed.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a chore did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line names no chore of ours.
+    Usage,
+    /// A program could not be started.
+    Start { program: String, source: io::Error },
+    /// A program ran and reported failure; it has already said why.
+    Failed { command: String },
+    /// A file of the workspace could not be read.
+    Read { path: PathBuf, source: io::Error },
+    /// Cargo answered with something that is not its documented JSON.
+    Metadata(serde_json::Error),
+    /// Something that the chore needs is not installed.
+    Missing {
+        what: &'static str,
+        install: &'static str,
+    },
+    /// There is nothing to fuzz.
+    NoTarget,
+    /// There is no fuzz target of that name.
+    UnknownTarget { name: String, known: Vec<String> },
+    /// The layering check found this many violations, printed already.
+    Layering(usize),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage => write!(f, "the command line was not understood"),
+            Self::Start { program, source } => write!(f, "`{program}` did not start: {source}"),
+            Self::Failed { command } => write!(f, "`{command}` failed"),
+            Self::Read { path, source } => {
+                write!(f, "{} could not be read: {source}", path.display())
+            }
+            Self::Metadata(source) => write!(f, "the answer of cargo metadata is odd: {source}"),
+            Self::Missing { what, install } => {
+                write!(f, "{what} is missing; install it with `{install}`")
+            }
+            Self::NoTarget => write!(f, "there is no file in fuzz/fuzz_targets"),
+            Self::UnknownTarget { name, known } => write!(
+                f,
+                "there is no fuzz target `{name}`; there are {}",
+                known.join(", ")
+            ),
+            Self::Layering(1) => write!(f, "one violation of the layering"),
+            Self::Layering(count) => write!(f, "{count} violations of the layering"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Start { source, .. } | Self::Read { source, .. } => Some(source),
+            Self::Metadata(source) => Some(source),
+            _ => None,
+        }
+    }
+}

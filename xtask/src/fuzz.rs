@@ -1,0 +1,136 @@
+//! `cargo xtask fuzz`: each fuzz target for a while.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::failure::Failure;
+use crate::workspace;
+
+const SECONDS: u64 = 60;
+
+/// Runs the named target, or every one, for the given number of seconds each.
+pub(crate) fn run(args: &[&str]) -> Result<(), Failure> {
+    let (target, seconds) = parse(args)?;
+    let known = targets()?;
+    if known.is_empty() {
+        return Err(Failure::NoTarget);
+    }
+    let chosen = match target {
+        Some(name) if known.iter().any(|known| known == name) => vec![name.to_owned()],
+        Some(name) => {
+            let name = name.to_owned();
+            return Err(Failure::UnknownTarget { name, known });
+        }
+        None => known,
+    };
+    if !installed() {
+        return Err(Failure::Missing {
+            what: "cargo-fuzz",
+            install: "cargo install --locked cargo-fuzz",
+        });
+    }
+    for target in chosen {
+        let (corpus, seeds) = corpora(&target)?;
+        // libFuzzer's instrumentation asks for unstable flags; this lets the stable compiler of the
+        // workspace take them, so that what is fuzzed is what is shipped.
+        let mut fuzz = workspace::cargo();
+        fuzz.env("RUSTC_BOOTSTRAP", "1")
+            .args(["fuzz", "run", &target])
+            .arg(corpus)
+            .args(seeds)
+            .arg("--")
+            .arg(format!("-max_total_time={seconds}"));
+        workspace::show(&mut fuzz)?;
+    }
+    Ok(())
+}
+
+/// `[target] [seconds]`, either of them left out: a name never begins with a digit.
+fn parse<'a>(args: &[&'a str]) -> Result<(Option<&'a str>, u64), Failure> {
+    match *args {
+        [] => Ok((None, SECONDS)),
+        [only] => match seconds(only) {
+            Ok(seconds) => Ok((None, seconds)),
+            Err(_) => Ok((Some(only), SECONDS)),
+        },
+        [target, time] => Ok((Some(target), seconds(time)?)),
+        _ => Err(Failure::Usage),
+    }
+}
+
+/// Zero would mean "for ever" to libFuzzer.
+fn seconds(text: &str) -> Result<u64, Failure> {
+    text.parse()
+        .ok()
+        .filter(|&seconds| seconds > 0)
+        .ok_or(Failure::Usage)
+}
+
+/// The targets are the files of `fuzz/fuzz_targets`.
+fn targets() -> Result<Vec<String>, Failure> {
+    let folder = workspace::root().join("fuzz/fuzz_targets");
+    let read = |source| Failure::Read {
+        path: folder.clone(),
+        source,
+    };
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(read(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(read)?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Where a target keeps what it finds, and the inputs it starts from, if there are any.
+fn corpora(target: &str) -> Result<(PathBuf, Option<PathBuf>), Failure> {
+    let corpus = workspace::root().join("fuzz/corpus").join(target);
+    std::fs::create_dir_all(&corpus).map_err(|source| Failure::Read {
+        path: corpus.clone(),
+        source,
+    })?;
+    let seeds = workspace::root().join("fuzz/seeds").join(target);
+    Ok((corpus, seeds.is_dir().then_some(seeds)))
+}
+
+fn installed() -> bool {
+    Command::new("cargo-fuzz")
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn target_and_time_may_each_be_left_out() {
+        for (args, want) in [
+            (&[][..], (None, 60)),
+            (&["5"], (None, 5)),
+            (&["scope"], (Some("scope"), 60)),
+            (&["scope", "5"], (Some("scope"), 5)),
+        ] {
+            assert_eq!(parse(args).unwrap(), want, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_refused() {
+        for args in [&["scope", "0"][..], &["scope", "x"], &["a", "1", "b"]] {
+            assert!(matches!(parse(args), Err(Failure::Usage)), "{args:?}");
+        }
+    }
+}

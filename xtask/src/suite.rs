@@ -1,0 +1,37 @@
+//! `cargo xtask test`: the whole test suite, from a fresh clone.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::failure::Failure;
+use crate::workspace;
+
+/// Runs every test of the workspace: unit, integration, examples and doc tests.
+pub(crate) fn run() -> Result<(), Failure> {
+    if !compiles_c() {
+        return Err(Failure::Missing {
+            what: "a C compiler with its headers, which AWS-LC and SQLite are built with,",
+            install: "apt-get install gcc libc6-dev",
+        });
+    }
+    // Not `--all-targets`: it leaves out the doc tests and runs the benches. Not fail-fast: whoever
+    // reads the output of a run somewhere else wants every failure of it.
+    workspace::show(workspace::cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
+}
+
+/// Says so now, in a sentence, where a build script would say it in two hundred lines.
+fn compiles_c() -> bool {
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let child = Command::new(compiler)
+        .args(["-E", "-x", "c", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = child else { return false };
+    let written = match child.stdin.take() {
+        Some(mut source) => source.write_all(b"#include <stdlib.h>\n").is_ok(),
+        None => false,
+    };
+    child.wait().is_ok_and(|status| status.success()) && written
+}
