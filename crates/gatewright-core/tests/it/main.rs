@@ -1,0 +1,12 @@
+//! What the core promises, seen from outside.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "also in the functions that tests share"
+)]
+
+mod role_laws;
+mod scope_laws;
+mod scope_ui;
