@@ -7,6 +7,9 @@
     reason = "also in the functions that tests share"
 )]
 
+mod credential;
+mod credential_laws;
+mod hash;
 mod role_laws;
 mod scope_laws;
 mod scope_ui;

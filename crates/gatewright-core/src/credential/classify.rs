@@ -1,0 +1,267 @@
+//! What kind of credential a token is, and its parts.
+
+use std::fmt;
+
+use super::checksum::{CHECKSUM_LENGTH, checksum};
+use super::format::{Layout, SecretFormat, SecretKind};
+use super::registry::Formats;
+
+/// The longest JWT that is looked at, in bytes.
+pub const MAX_JWT_LENGTH: usize = 16 * 1024;
+/// The longest credential of any other kind that is looked at, in bytes.
+pub const MAX_SECRET_LENGTH: usize = 256;
+
+/// A well-formed credential, borrowed from the request. Nothing about it is proven yet.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Credential<'a> {
+    /// A secret that this service issued, or something that looks like one.
+    Secret(SecretCredential<'a>),
+    /// Three segments that may be a signed JWT.
+    Jwt(JwtShape<'a>),
+}
+
+/// A secret of one of the configured formats.
+#[derive(Clone, Copy)]
+pub struct SecretCredential<'a> {
+    kind: SecretKind,
+    whole: &'a str,
+    brand: &'a str,
+    public_id: &'a str,
+}
+
+impl<'a> SecretCredential<'a> {
+    /// What it stands for.
+    #[must_use]
+    pub fn kind(&self) -> SecretKind {
+        self.kind
+    }
+
+    /// The brand it was issued under, without the underscore.
+    #[must_use]
+    pub fn brand(&self) -> &'a str {
+        self.brand
+    }
+
+    /// The part that names the record. It may be logged. Empty in an
+    /// [unnamed](SecretFormat::unnamed) format.
+    #[must_use]
+    pub fn public_id(&self) -> &'a str {
+        self.public_id
+    }
+
+    /// The whole credential, which is what is hashed and compared.
+    #[must_use]
+    pub fn expose(&self) -> &'a str {
+        self.whole
+    }
+}
+
+impl fmt::Debug for SecretCredential<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretCredential")
+            .field("kind", &self.kind)
+            .field("brand", &self.brand)
+            .field("public_id", &self.public_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Three non-empty base64url segments, the first of which begins as a JSON object does:
+/// [RFC 7515 §3.1](https://www.rfc-editor.org/rfc/rfc7515#section-3.1). Not decoded, not verified.
+#[derive(Clone, Copy)]
+pub struct JwtShape<'a> {
+    whole: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> JwtShape<'a> {
+    /// The first segment, still encoded.
+    #[must_use]
+    pub fn header(&self) -> &'a str {
+        self.header
+    }
+
+    /// The second segment, still encoded.
+    #[must_use]
+    pub fn payload(&self) -> &'a str {
+        self.payload
+    }
+
+    /// The third segment, still encoded.
+    #[must_use]
+    pub fn signature(&self) -> &'a str {
+        self.signature
+    }
+
+    /// What is signed: the first two segments and the dot between them.
+    #[must_use]
+    pub fn signing_input(&self) -> &'a str {
+        let length = self.header.len() + 1 + self.payload.len();
+        self.whole.get(..length).unwrap_or_default()
+    }
+
+    /// The whole token.
+    #[must_use]
+    pub fn expose(&self) -> &'a str {
+        self.whole
+    }
+}
+
+impl fmt::Debug for JwtShape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JwtShape(redacted)")
+    }
+}
+
+/// Why a token is not a credential. Says nothing of what was presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// Nothing at all.
+    #[error("the token is empty")]
+    Empty,
+    /// Above [`MAX_JWT_LENGTH`], or above [`MAX_SECRET_LENGTH`] for a secret.
+    #[error("the token is too long")]
+    TooLong,
+    /// A prefix that no configured format has.
+    #[error("the token has no known prefix")]
+    UnknownFormat,
+    /// A character that this format can't have.
+    #[error("the token has a character that its format can't have")]
+    BadCharacter,
+    /// The public id has the wrong length, or its separator is missing.
+    #[error("the token's id is malformed")]
+    Id,
+    /// The secret part has the wrong length.
+    #[error("the token's secret part has the wrong length")]
+    SecretLength,
+    /// The checksum is wrong: mistyped or truncated.
+    #[error("the token's checksum is wrong")]
+    Checksum,
+    /// Not three segments, or an empty one.
+    #[error("the token does not have three segments")]
+    Segments,
+}
+
+impl Formats {
+    /// Says what kind of credential `token` is.
+    ///
+    /// The prefix decides, and finally: a token that starts as `tnx_` and isn't a `tnx` key is malformed, it isn't
+    /// tried as something else.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`], by the first rule that is broken. Lengths are checked before any character.
+    pub fn classify<'a>(&self, token: &'a [u8]) -> Result<Credential<'a>, Malformed> {
+        if token.is_empty() {
+            return Err(Malformed::Empty);
+        }
+        if token.len() > MAX_JWT_LENGTH {
+            return Err(Malformed::TooLong);
+        }
+        for format in &self.secrets {
+            if token.starts_with(format.prefix.as_bytes()) {
+                return secret(format, token).map(Credential::Secret);
+            }
+        }
+        if self.jwt && begins_as_jwt(token) {
+            return jwt(token).map(Credential::Jwt);
+        }
+        Err(Malformed::UnknownFormat)
+    }
+}
+
+/// Whether the text begins as the base64url of `{` and one more byte: an `e`, then a character whose value has both
+/// upper bits set.
+///
+/// RFC 7515 would also allow white space before the brace. No issuer writes it, and without it no brand can be taken
+/// for a JWT or a JWT for a brand.
+pub(super) fn begins_as_jwt(text: &[u8]) -> bool {
+    matches!(text, [b'e', b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_', ..])
+}
+
+/// `token` starts with the format's prefix.
+fn secret<'a>(format: &SecretFormat, token: &'a [u8]) -> Result<SecretCredential<'a>, Malformed> {
+    if token.len() > MAX_SECRET_LENGTH {
+        return Err(Malformed::TooLong);
+    }
+    let whole = std::str::from_utf8(token).map_err(|_| Malformed::BadCharacter)?;
+    let body = whole.get(format.prefix.len()..).ok_or(Malformed::Id)?;
+    let (public_id, rest) = body
+        .split_at_checked(format.id_length)
+        .ok_or(Malformed::Id)?;
+    if !public_id
+        .bytes()
+        .all(|byte| format.id_alphabet.contains(byte))
+    {
+        return Err(Malformed::Id);
+    }
+
+    let secret = match format.layout {
+        Layout::Separated(separator) => rest
+            .strip_prefix(char::from(separator))
+            .ok_or(Malformed::Id)?,
+        Layout::Joined | Layout::Unnamed => rest,
+    };
+    if !secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(Malformed::BadCharacter);
+    }
+    if secret.len() == format.secret_length() {
+        if matches!(format.layout, Layout::Separated(_)) {
+            let (covered, sum) = token
+                .split_last_chunk::<CHECKSUM_LENGTH>()
+                .ok_or(Malformed::Checksum)?;
+            // Not a secret comparison: anybody can compute the checksum.
+            if checksum(covered) != *sum {
+                return Err(Malformed::Checksum);
+            }
+        }
+    } else if !format
+        .unchecked
+        .as_ref()
+        .is_some_and(|lengths| lengths.contains(&secret.len()))
+    {
+        return Err(Malformed::SecretLength);
+    }
+
+    let brand = whole.get(..format.prefix.len() - 1).unwrap_or_default();
+    Ok(SecretCredential {
+        kind: format.kind,
+        whole,
+        brand,
+        public_id,
+    })
+}
+
+fn jwt(token: &[u8]) -> Result<JwtShape<'_>, Malformed> {
+    let whole = std::str::from_utf8(token).map_err(|_| Malformed::BadCharacter)?;
+    let mut segments = whole.split('.');
+    let (Some(header), Some(payload), Some(signature), None) = (
+        segments.next(),
+        segments.next(),
+        segments.next(),
+        segments.next(),
+    ) else {
+        return Err(Malformed::Segments);
+    };
+    // An empty third segment is an unsecured JWS (RFC 7515 appendix A.5), which nobody here accepts.
+    if header.is_empty() || payload.is_empty() || signature.is_empty() {
+        return Err(Malformed::Segments);
+    }
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if ![header, payload, signature]
+        .iter()
+        .all(|segment| segment.bytes().all(is_base64url))
+    {
+        return Err(Malformed::BadCharacter);
+    }
+    Ok(JwtShape {
+        whole,
+        header,
+        payload,
+        signature,
+    })
+}
