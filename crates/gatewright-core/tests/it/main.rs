@@ -10,6 +10,14 @@
 mod credential;
 mod credential_laws;
 mod hash;
+mod jwt_cache;
+mod jwt_forge;
+mod jwt_keys;
+mod jwt_known;
+mod jwt_laws;
+mod jwt_pyjwt;
+mod jwt_ring;
+mod jwt_rules;
 mod role_laws;
 mod scope_laws;
 mod scope_ui;

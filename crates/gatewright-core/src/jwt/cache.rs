@@ -1,0 +1,274 @@
+//! Tokens that were verified lately.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::hash::RandomState;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use zeroize::Zeroizing;
+
+use crate::time::Timestamp;
+
+/// How many entries an insertion looks at for one to evict.
+const SWEEP: usize = 64;
+
+/// The last characters of a token, which hold at least the last 64 bits of its signature.
+const TAIL_BYTES: usize = 16;
+
+/// A bounded cache of verified tokens. Refusals are never kept.
+///
+/// An entry is found by the end of the token's signature, and hit only if the whole token is the same, compared in
+/// constant time, and the verifier and its generation are the ones it was inserted with. Readers take no lock and
+/// allocate nothing but what cloning a value does.
+///
+/// The caller gives each verifier configuration (issuer, audience, tenant) its own `verifier_id`, and takes the
+/// generation together with the keys: see [`LiveKeys::snapshot`](super::LiveKeys::snapshot). One verifier holds
+/// at most a quarter of the entries, so that one issuer can't push out the others.
+pub struct TokenCache<V> {
+    entries: papaya::HashMap<u128, Entry<V>, RandomState>,
+    book: Mutex<Book>,
+    capacity: usize,
+    max_life_secs: u64,
+    digests: bool,
+}
+
+/// Collects the limits of a [`TokenCache`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TokenCacheBuilder {
+    capacity: usize,
+    max_life_secs: u64,
+    digests: bool,
+}
+
+struct Entry<V> {
+    /// The token, or its SHA-256.
+    token: Zeroizing<Box<[u8]>>,
+    verifier_id: u64,
+    generation: u64,
+    /// The first second in which it is no longer served.
+    ends_at: Timestamp,
+    /// Whether it was hit since a sweep last passed.
+    used: AtomicBool,
+    value: V,
+}
+
+/// What writers know: the order in which sweeps visit, and how many entries each verifier has.
+#[derive(Default)]
+struct Book {
+    order: VecDeque<u128>,
+    held: HashMap<u64, usize>,
+}
+
+impl TokenCache<()> {
+    /// At most `capacity` entries, each served for `max_life_secs` at most.
+    pub fn builder(capacity: usize, max_life_secs: u64) -> TokenCacheBuilder {
+        TokenCacheBuilder {
+            capacity,
+            max_life_secs,
+            digests: false,
+        }
+    }
+}
+
+impl TokenCacheBuilder {
+    /// Keeps the SHA-256 of each token instead of the token, for those who want none in memory. A look-up then hashes
+    /// what was presented.
+    pub fn digests(mut self) -> Self {
+        self.digests = true;
+        self
+    }
+
+    /// The cache, empty.
+    #[must_use]
+    pub fn build<V: Clone + Send + Sync>(self) -> TokenCache<V> {
+        TokenCache {
+            entries: papaya::HashMap::builder()
+                .hasher(RandomState::new())
+                .build(),
+            book: Mutex::default(),
+            capacity: self.capacity,
+            max_life_secs: self.max_life_secs,
+            digests: self.digests,
+        }
+    }
+}
+
+impl<V: Clone + Send + Sync> TokenCache<V> {
+    /// At most `capacity` entries, each served for `max_life_secs` at most.
+    #[must_use]
+    pub fn new(capacity: usize, max_life_secs: u64) -> Self {
+        TokenCache::builder(capacity, max_life_secs).build()
+    }
+
+    /// What was inserted for exactly this token, verifier and generation, if it has not ended by `now`.
+    #[must_use]
+    pub fn get(&self, token: &str, verifier_id: u64, generation: u64, now: Timestamp) -> Option<V> {
+        let entries = self.entries.pin();
+        let entry = entries.get(&tail(token)?)?;
+        if entry.verifier_id != verifier_id
+            || entry.generation != generation
+            || now >= entry.ends_at
+        {
+            return None;
+        }
+        if !self.is_same(&entry.token, token) {
+            return None;
+        }
+        // Written once between sweeps: hits of a hot token don't pass the cache line from core to core.
+        if !entry.used.load(Ordering::Relaxed) {
+            entry.used.store(true, Ordering::Relaxed);
+        }
+        Some(entry.value.clone())
+    }
+
+    /// Keeps what a token was verified as, until `expires_at` ([`Verifier::valid_until`](super::Verifier::valid_until))
+    /// or until the longest life passed. `generation` is the one that the keys came with. A full cache evicts an entry
+    /// that was not hit lately; if the verifier's share is full of entries that were, the token may not be kept.
+    pub fn insert(
+        &self,
+        token: &str,
+        verifier_id: u64,
+        generation: u64,
+        expires_at: Timestamp,
+        now: Timestamp,
+        value: V,
+    ) {
+        let ends_at = expires_at.min(now.saturating_add(self.max_life_secs));
+        let Some(tail) = tail(token) else { return };
+        if ends_at <= now || self.capacity == 0 {
+            return;
+        }
+        let entry = Entry {
+            token: self.stored(token),
+            verifier_id,
+            generation,
+            ends_at,
+            used: AtomicBool::new(false),
+            value,
+        };
+        let entries = self.entries.pin();
+        let mut book = self.book();
+        match entries.get(&tail).map(|held| held.verifier_id) {
+            // The same token again, or one with the same tail: it takes over the place.
+            Some(holder) if holder == verifier_id => {
+                entries.insert(tail, entry);
+                return;
+            }
+            Some(holder) => {
+                entries.remove(&tail);
+                book.order.retain(|other| *other != tail);
+                book.release(holder);
+            }
+            None => {}
+        }
+        if self.make_room(&mut book, verifier_id, now) {
+            entries.insert(tail, entry);
+            book.order.push_back(tail);
+            *book.held.entry(verifier_id).or_default() += 1;
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        let mut book = self.book();
+        self.entries.pin().clear();
+        *book = Book::default();
+    }
+
+    /// How many entries there are, ended ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.book().order.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Evicts until one more entry of this verifier fits; says whether it does.
+    fn make_room(&self, book: &mut Book, verifier_id: u64, now: Timestamp) -> bool {
+        let entries = self.entries.pin();
+        for step in 0..=SWEEP {
+            let within_share = book.held(verifier_id) < (self.capacity / 4).max(1);
+            if within_share && book.order.len() < self.capacity {
+                return true;
+            }
+            let Some(tail) = book.order.pop_front() else {
+                return false;
+            };
+            let Some(entry) = entries.get(&tail) else {
+                continue;
+            };
+            let may_go = within_share || entry.verifier_id == verifier_id;
+            let is_idle = may_go && !entry.used.swap(false, Ordering::Relaxed);
+            // By the last step all that was seen is in use, so the one at hand goes.
+            let is_last = may_go && step + 1 == SWEEP;
+            if now >= entry.ends_at || is_idle || is_last {
+                book.release(entry.verifier_id);
+                entries.remove(&tail);
+            } else {
+                book.order.push_back(tail);
+            }
+        }
+        false
+    }
+
+    fn stored(&self, token: &str) -> Zeroizing<Box<[u8]>> {
+        Zeroizing::new(if self.digests {
+            digest(&SHA256, token.as_bytes()).as_ref().into()
+        } else {
+            token.as_bytes().into()
+        })
+    }
+
+    fn is_same(&self, stored: &[u8], token: &str) -> bool {
+        if self.digests {
+            verify_slices_are_equal(stored, digest(&SHA256, token.as_bytes()).as_ref()).is_ok()
+        } else {
+            verify_slices_are_equal(stored, token.as_bytes()).is_ok()
+        }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V> fmt::Debug for TokenCache<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenCache")
+            .field("capacity", &self.capacity)
+            .field("max_life_secs", &self.max_life_secs)
+            .field("digests", &self.digests)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Book {
+    fn held(&self, verifier_id: u64) -> usize {
+        self.held.get(&verifier_id).copied().unwrap_or(0)
+    }
+
+    fn release(&mut self, verifier_id: u64) {
+        if let Some(held) = self.held.get_mut(&verifier_id) {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                self.held.remove(&verifier_id);
+            }
+        }
+    }
+}
+
+/// Tokens too short to have a tail are never cached.
+fn tail(token: &str) -> Option<u128> {
+    token
+        .as_bytes()
+        .last_chunk::<TAIL_BYTES>()
+        .map(|bytes| u128::from_ne_bytes(*bytes))
+}

@@ -1,0 +1,468 @@
+//! Strict JSON: borrowed where possible, bounded in depth, and aware of repeated members.
+//!
+//! Verdicts do not depend on the features that another crate of the program enables in serde_json: numbers are read
+//! in either form in which it hands them over, and text that could be mistaken for its private form is refused.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// How deep arrays and objects may nest.
+const MAX_DEPTH: u8 = 32;
+
+/// serde_json names its own structures so; with `arbitrary_precision` a number arrives as a map with such a key.
+const RESERVED: &str = "$serde_json::private::";
+const NUMBER_TOKEN: &str = "$serde_json::private::Number";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum JsonError {
+    /// Not JSON, not UTF-8, too deep, or a number out of range.
+    Malformed,
+    /// An object names a member twice, after escapes are resolved.
+    Repeated,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Json<'a> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    String(Cow<'a, str>),
+    Array(Vec<Json<'a>>),
+    Object(Object<'a>),
+}
+
+/// Each value has one form: `Negative` is below zero, `Float` neither a `u64` nor minus zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Number {
+    Unsigned(u64),
+    Negative(i64),
+    Float(f64),
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct Object<'a> {
+    members: Vec<(Cow<'a, str>, Json<'a>)>,
+    repeated: bool,
+}
+
+impl<'a> Json<'a> {
+    /// Reads one JSON text. Repeated members are kept: ask [`Json::repeats`].
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
+        if bytes.contains(&b'$') && text.contains(RESERVED) {
+            return Err(JsonError::Malformed);
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let json = Node { depth: 0 }
+            .deserialize(&mut deserializer)
+            .map_err(|_| JsonError::Malformed)?;
+        deserializer.end().map_err(|_| JsonError::Malformed)?;
+        Ok(json)
+    }
+
+    /// Whether an object in here, at any depth, names a member twice.
+    pub(super) fn repeats(&self) -> bool {
+        match self {
+            Self::Array(items) => items.iter().any(Json::repeats),
+            Self::Object(object) => {
+                object.repeated || object.members.iter().any(|(_, value)| value.repeats())
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(bool) => Value::Bool(bool),
+            Self::Number(Number::Unsigned(number)) => Value::from(number),
+            Self::Number(Number::Negative(number)) => Value::from(number),
+            Self::Number(Number::Float(number)) => Value::from(number),
+            Self::String(text) => Value::String(text.into_owned()),
+            Self::Array(items) => items.into_iter().map(Json::into_value).collect(),
+            Self::Object(object) => object
+                .members
+                .into_iter()
+                .map(|(name, value)| (name.into_owned(), value.into_value()))
+                .collect(),
+        }
+    }
+}
+
+impl<'a> Object<'a> {
+    /// Reads a JSON object that repeats no member at any depth.
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
+        let json = Json::parse(bytes)?;
+        if json.repeats() {
+            return Err(JsonError::Repeated);
+        }
+        match json {
+            Json::Object(object) => Ok(object),
+            _ => Err(JsonError::Malformed),
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Json<'a>> {
+        self.members
+            .iter()
+            .find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    pub(super) fn into_members(self) -> Vec<(Cow<'a, str>, Json<'a>)> {
+        self.members
+    }
+
+    /// Whether this object itself, not one inside it, names a member twice.
+    pub(super) fn repeats_itself(&self) -> bool {
+        self.repeated
+    }
+}
+
+impl Number {
+    fn from_float(number: f64) -> Option<Self> {
+        // Minus zero is an integer to one configuration of serde_json and a float to the other.
+        if number == 0.0 {
+            return Some(Self::Unsigned(0));
+        }
+        number.is_finite().then_some(Self::Float(number))
+    }
+
+    fn from_signed(number: i64) -> Self {
+        u64::try_from(number).map_or(Self::Negative(number), Self::Unsigned)
+    }
+
+    /// Reads the text of a number that serde_json has already found to be one.
+    fn from_text(text: &str) -> Option<Self> {
+        if let Ok(number) = text.parse() {
+            return Some(Self::Unsigned(number));
+        }
+        if let Ok(number) = text.parse() {
+            return Some(Self::from_signed(number));
+        }
+        Self::from_float(text.parse().ok()?)
+    }
+}
+
+/// Few objects have more members than this; comparing each pair is then faster than sorting.
+const PAIRWISE: usize = 16;
+
+fn repeats(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
+    if members.len() <= PAIRWISE {
+        return members
+            .iter()
+            .enumerate()
+            .any(|(at, (name, _))| members.iter().skip(at + 1).any(|(other, _)| other == name));
+    }
+    let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair.first() == pair.last())
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    depth: u8,
+}
+
+impl Node {
+    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(E::custom("nested too deep"));
+        }
+        Ok(Self {
+            depth: self.depth + 1,
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Node {
+    type Value = Json<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, bool: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool(bool))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(Number::Unsigned(number)))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(Number::from_signed(number)))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Json<'de>, E> {
+        Number::from_float(number)
+            .map(Json::Number)
+            .ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::String(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
+        Ok(Json::String(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'de>, A::Error> {
+        let inner = self.inner()?;
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(inner)? {
+            items.push(item);
+        }
+        Ok(Json::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
+        let inner = self.inner()?;
+        let mut members = Vec::with_capacity(if self.depth == 0 { PAIRWISE } else { 0 });
+        while let Some(name) = map.next_key_seed(Name)? {
+            match name {
+                Key::Text(name) => members.push((name, map.next_value_seed(inner)?)),
+                Key::Number if members.is_empty() => {
+                    return map.next_value_seed(NumberText).map(Json::Number);
+                }
+                Key::Number => return Err(A::Error::custom("reserved member")),
+            }
+        }
+        let repeated = repeats(&members);
+        Ok(Json::Object(Object { members, repeated }))
+    }
+}
+
+enum Key<'de> {
+    Text(Cow<'de, str>),
+    /// Not from the text, which can't spell it: serde_json says that a number follows.
+    Number,
+}
+
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Key<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key<'de>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Key<'de>, E> {
+        Ok(if name == NUMBER_TOKEN {
+            Key::Number
+        } else {
+            Key::Text(Cow::Borrowed(name))
+        })
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Key<'de>, E> {
+        // Spelt with escapes, so that the search over the text could not see it.
+        if name.starts_with(RESERVED) {
+            return Err(E::custom("reserved member"));
+        }
+        Ok(Key::Text(Cow::Owned(name.to_owned())))
+    }
+}
+
+struct NumberText;
+
+impl<'de> DeserializeSeed<'de> for NumberText {
+    type Value = Number;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Number, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NumberText {
+    type Value = Number;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text of a number")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Number, E> {
+        Number::from_text(text).ok_or_else(|| E::custom("number out of range"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde::de::value::{BorrowedStrDeserializer, MapDeserializer};
+
+    fn number(text: &str) -> Option<Number> {
+        match Json::parse(text.as_bytes()) {
+            Ok(Json::Number(number)) => Some(number),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn repeats_are_seen_at_any_depth_and_through_escapes() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":1}"#,
+            r#"{"x":{"a":1,"a":1}}"#,
+            r#"{"x":[[{"a":{},"b":2,"a":3}]]}"#,
+        ] {
+            assert_eq!(
+                Object::parse(text.as_bytes()),
+                Err(JsonError::Repeated),
+                "{text}"
+            );
+        }
+        assert!(Object::parse(br#"{"a":{"a":1},"A":1}"#).is_ok());
+        let many: Vec<String> = (0..100).map(|n| format!("\"k{n}\":0")).collect();
+        let once = format!("{{{}}}", many.join(","));
+        assert!(Object::parse(once.as_bytes()).is_ok());
+        let twice = format!("{{{},\"k7\":0}}", many.join(","));
+        assert_eq!(Object::parse(twice.as_bytes()), Err(JsonError::Repeated));
+    }
+
+    #[test]
+    fn what_is_not_json() {
+        for bytes in [
+            &b""[..],
+            b"{",
+            b"{}x",
+            b"{} {}",
+            b"{\"a\":1,}",
+            b"{'a':1}",
+            b"\xef\xbb\xbf{}",
+            b"{\"a\":\"\xff\"}",
+            b"{\"a\":01}",
+            b"{\"a\":1e999}",
+            b"{\"a\":NaN}",
+            b"{\"a\":\"\n\"}",
+            br#"{"a":"\ud800"}"#,
+            b"[1]",
+            b"null",
+        ] {
+            assert_eq!(Object::parse(bytes), Err(JsonError::Malformed), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Json::parse(nested(32).as_bytes()).is_ok());
+        assert_eq!(
+            Json::parse(nested(33).as_bytes()),
+            Err(JsonError::Malformed)
+        );
+        assert_eq!(
+            Json::parse("[".repeat(100_000).as_bytes()),
+            Err(JsonError::Malformed)
+        );
+    }
+
+    #[test]
+    fn the_private_names_of_serde_json_are_refused() {
+        for text in [
+            r#"{"exp":{"$serde_json::private::Number":"5"}}"#,
+            r#"{"exp":{"\u0024serde_json::private::Number":"5"}}"#,
+            r#"{"$serde_json::private::RawValue":"{}"}"#,
+        ] {
+            assert_eq!(
+                Json::parse(text.as_bytes()),
+                Err(JsonError::Malformed),
+                "{text}"
+            );
+        }
+        assert!(Json::parse(br#"{"price":"$5"}"#).is_ok());
+    }
+
+    /// As serde_json hands a number over when `arbitrary_precision` is on.
+    fn number_as_text(text: &'static str) -> Result<Json<'static>, serde::de::value::Error> {
+        let token = BorrowedStrDeserializer::<serde::de::value::Error>::new(NUMBER_TOKEN);
+        Node { depth: 0 }.visit_map(MapDeserializer::new([(token, text)].into_iter()))
+    }
+
+    #[test]
+    fn both_forms_of_a_number_read_the_same() {
+        for text in [
+            "0",
+            "-0",
+            "-0.0",
+            "1",
+            "-1",
+            "1.5",
+            "1e3",
+            "18446744073709551615",
+            "18446744073709551616",
+            "1e-400",
+        ] {
+            assert_eq!(
+                number_as_text(text).ok(),
+                number(text).map(Json::Number),
+                "{text}"
+            );
+            assert!(number(text).is_some(), "{text}");
+        }
+        assert!(number_as_text("1e400").is_err());
+        assert_eq!(number("1e400"), None);
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            (i64::MIN..0).prop_map(Value::from),
+            "\\PC{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map("[a-z\\\\\"\n]{0,4}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_json_where_nothing_repeats(value in value()) {
+            let text = value.to_string();
+            let json = Json::parse(text.as_bytes());
+            prop_assert!(json.is_ok());
+            if let Ok(json) = json {
+                prop_assert!(!json.repeats());
+                prop_assert_eq!(json.into_value(), value);
+            }
+        }
+
+        #[test]
+        fn refuses_what_serde_json_refuses(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            if serde_json::from_slice::<Value>(&bytes).is_err() {
+                prop_assert!(Json::parse(&bytes).is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What a token must be to be believed.
+
+use std::borrow::Cow;
+
+use super::algorithm::Algorithm;
+use super::base64url;
+use super::claims::Claims;
+use super::error::{ClaimName, JwtError, VerifierError};
+use super::header::{self, Segments};
+use super::json::Json;
+use super::key_set::KeySet;
+use crate::time::Timestamp;
+
+/// The longest signature that is known here: RSA with 8192 bits.
+const MAX_SIGNATURE_BYTES: usize = 1024;
+const MAX_LEEWAY_SECS: u64 = 60;
+
+/// What RFC 9068 §2.2 requires beyond `iss`, `exp` and `aud`.
+const RFC_9068: [&str; 4] = ["sub", "client_id", "iat", "jti"];
+
+/// The `typ` that a token's header must have, so that tokens of different kinds exclude each other (RFC 8725 §3.11).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TypRule {
+    /// `at+jwt` or `application/at+jwt`, in any case (RFC 9068 §4).
+    #[default]
+    AccessToken,
+    /// This media type, in any case, with or without `application/` (RFC 7515 §4.1.9).
+    Exactly(Cow<'static, str>),
+    /// Any or none. For issuers that don't type their access tokens; they are then told apart by `aud` alone.
+    Any,
+}
+
+impl TypRule {
+    pub(super) fn allows(&self, typ: Option<&str>) -> bool {
+        let wanted = match self {
+            Self::AccessToken => "at+jwt",
+            Self::Exactly(wanted) => wanted,
+            Self::Any => return true,
+        };
+        typ.is_some_and(|typ| media_subtype(typ).eq_ignore_ascii_case(media_subtype(wanted)))
+    }
+}
+
+/// Drops `application/` where nothing else in the name is a slash (RFC 7515 §4.1.9).
+fn media_subtype(typ: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match typ.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => rest,
+        _ => typ,
+    }
+}
+
+/// Verifies tokens of one issuer for one audience or more.
+///
+/// In this order: shape, header, key, signature, claims. No claim is looked at before the signature holds, so an
+/// error about one tells only the holder of a token that the issuer signed.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    issuer: String,
+    audiences: Vec<String>,
+    algorithms: Vec<Algorithm>,
+    typ: TypRule,
+    leeway_secs: u64,
+    max_age_secs: Option<u64>,
+    required: Vec<Cow<'static, str>>,
+    private_claims: bool,
+}
+
+/// Collects the rules of a [`Verifier`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct VerifierBuilder(Verifier);
+
+impl Verifier {
+    /// Tokens of exactly this `iss` whose `aud` holds this audience. Unless told otherwise: RS256 only, `typ` of an
+    /// access token, no leeway, no limit of age.
+    pub fn builder(issuer: impl Into<String>, audience: impl Into<String>) -> VerifierBuilder {
+        VerifierBuilder(Self {
+            issuer: issuer.into(),
+            audiences: vec![audience.into()],
+            algorithms: vec![Algorithm::Rs256],
+            typ: TypRule::AccessToken,
+            leeway_secs: 0,
+            max_age_secs: None,
+            required: Vec::new(),
+            private_claims: false,
+        })
+    }
+
+    /// The issuer whose tokens it verifies. `keys` given to [`Verifier::verify`] must be that issuer's.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Verifies a compact JWS (RFC 7515 §5.2) and its claims (RFC 7519 §7.2) at `now`.
+    ///
+    /// # Errors
+    ///
+    /// A [`JwtError`] for the first rule that does not hold.
+    pub fn verify(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<Claims, JwtError> {
+        let segments = Segments::split(token)?;
+        let header = header::decode(segments.header)?;
+        let header = header::parse(&header, JwtError::Header)?;
+        let (algorithm, kid) = header::check(&header, &self.typ)?;
+        if !self.algorithms.contains(&algorithm) {
+            return Err(JwtError::Algorithm);
+        }
+        let key = keys.select(kid, algorithm)?;
+        let mut buffer = [0; MAX_SIGNATURE_BYTES];
+        let signature =
+            base64url::decode_into(segments.signature, &mut buffer).ok_or(JwtError::Malformed)?;
+        if !key.verify(segments.signed.as_bytes(), signature) {
+            return Err(JwtError::Signature);
+        }
+        let payload = header::decode(segments.payload)?;
+        let object = header::parse(&payload, JwtError::Payload)?;
+        let claims = Claims::read(object, payload.len(), self.private_claims)?;
+        self.judge(&claims, now)?;
+        Ok(claims)
+    }
+
+    /// The first second, leeway aside, in which a token with these claims no longer verifies: what to give to
+    /// [`TokenCache::insert`](super::TokenCache::insert). It is `exp`, or earlier where the age is limited.
+    #[must_use]
+    pub fn valid_until(&self, claims: &Claims) -> Timestamp {
+        let too_old = match (self.max_age_secs, claims.issued_at()) {
+            (Some(max_age), Some(issued_at)) => issued_at.saturating_add(max_age).saturating_add(1),
+            _ => Timestamp::MAX,
+        };
+        claims.expires_at().min(too_old)
+    }
+
+    fn judge(&self, claims: &Claims, now: Timestamp) -> Result<(), JwtError> {
+        if claims.issuer() != self.issuer {
+            return Err(JwtError::Issuer);
+        }
+        if !claims
+            .audiences()
+            .any(|audience| self.audiences.iter().any(|ours| ours == audience))
+        {
+            return Err(JwtError::Audience);
+        }
+        // RFC 7519 §4.1.4: not to be accepted on or after `exp`.
+        if now >= claims.expires_at().saturating_add(self.leeway_secs) {
+            return Err(JwtError::Expired);
+        }
+        let latest = now.saturating_add(self.leeway_secs);
+        if claims
+            .not_before()
+            .is_some_and(|not_before| not_before > latest)
+        {
+            return Err(JwtError::NotYetValid);
+        }
+        if let Some(max_age) = self.max_age_secs {
+            let issued_at = claims
+                .issued_at()
+                .ok_or(JwtError::MissingClaim(ClaimName::IssuedAt))?;
+            if issued_at > latest {
+                return Err(JwtError::NotYetValid);
+            }
+            if now.saturating_sub(issued_at) > max_age.saturating_add(self.leeway_secs) {
+                return Err(JwtError::TooOld);
+            }
+        }
+        self.required
+            .iter()
+            .try_for_each(|name| claims.require(name))
+    }
+}
+
+impl VerifierBuilder {
+    /// Accepts this audience too.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.0.audiences.push(audience.into());
+        self
+    }
+
+    /// Allows these algorithms and no others (RFC 8725 §3.1).
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.0.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// What `typ` must be.
+    pub fn typ(mut self, rule: TypRule) -> Self {
+        self.0.typ = rule;
+        self
+    }
+
+    /// How far the issuer's clock may be from ours, for `exp`, `nbf` and the age; 0 unless set, 60 at most.
+    pub fn leeway_secs(mut self, secs: u64) -> Self {
+        self.0.leeway_secs = secs;
+        self
+    }
+
+    /// Requires `iat` and refuses a token older than this, whatever its `exp` says.
+    pub fn max_age_secs(mut self, secs: u64) -> Self {
+        self.0.max_age_secs = Some(secs);
+        self
+    }
+
+    /// Requires a claim to be there, and not to be `null` or, among the registered ones, empty.
+    pub fn require(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
+        self.0.required.push(claim.into());
+        self
+    }
+
+    /// Requires what an access token of RFC 9068 §2.2 has: `sub`, `client_id`, `iat` and `jti` beside the claims that
+    /// every token needs.
+    pub fn rfc9068(mut self) -> Self {
+        self.0.required.extend(RFC_9068.map(Cow::Borrowed));
+        self
+    }
+
+    /// Reads `tenant` (a string) and `epoch` (an unsigned integer), and refuses a token in which they are anything
+    /// else. For our own issuer only: elsewhere these names may mean anything, and [`Claims::other`] has them.
+    pub fn private_claims(mut self) -> Self {
+        self.0.private_claims = true;
+        self
+    }
+
+    /// The verifier.
+    ///
+    /// # Errors
+    ///
+    /// A [`VerifierError`] for an empty issuer or audience, no algorithm, HS256 beside others, or a leeway over a
+    /// minute.
+    pub fn build(self) -> Result<Verifier, VerifierError> {
+        let verifier = self.0;
+        if verifier.issuer.is_empty() {
+            return Err(VerifierError::Issuer);
+        }
+        if verifier.audiences.iter().any(String::is_empty) {
+            return Err(VerifierError::Audience);
+        }
+        if verifier.leeway_secs > MAX_LEEWAY_SECS {
+            return Err(VerifierError::Leeway);
+        }
+        let symmetric = verifier
+            .algorithms
+            .iter()
+            .filter(|algorithm| algorithm.is_symmetric())
+            .count();
+        if verifier.algorithms.is_empty() {
+            return Err(VerifierError::NoAlgorithm);
+        }
+        if symmetric != 0 && symmetric != verifier.algorithms.len() {
+            return Err(VerifierError::MixedAlgorithms);
+        }
+        Ok(verifier)
+    }
+}
+
+/// The `iss` that a token claims, before anything is verified: good for choosing the [`Verifier`] to try, and for
+/// nothing else. Whoever sent the token wrote it.
+///
+/// `None` if the token is not a compact JWS whose payload is strict JSON with a string `iss`; no verifier would
+/// accept it then.
+#[must_use]
+pub fn insecure_unverified_issuer(token: &str) -> Option<String> {
+    let segments = Segments::split(token).ok()?;
+    let payload = header::decode(segments.payload).ok()?;
+    let object = header::parse(&payload, JwtError::Payload).ok()?;
+    match object.get("iss")? {
+        Json::String(issuer) => Some(issuer.clone().into_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_are_compared_as_rfc_7515_says() {
+        let exactly = TypRule::Exactly("JWT".into());
+        for typ in ["JWT", "jwt", "application/jwt", "APPLICATION/Jwt"] {
+            assert!(exactly.allows(Some(typ)), "{typ}");
+        }
+        for typ in [
+            None,
+            Some(""),
+            Some("at+jwt"),
+            Some("text/jwt"),
+            Some("application/application/jwt"),
+            Some(" jwt"),
+        ] {
+            assert!(!exactly.allows(typ), "{typ:?}");
+        }
+        assert!(TypRule::Any.allows(None));
+        assert!(!TypRule::AccessToken.allows(None));
+    }
+}
