@@ -9,6 +9,8 @@
 
 mod credential;
 mod credential_laws;
+mod dialect;
+mod error;
 mod hash;
 mod jwt_cache;
 mod jwt_forge;
@@ -18,6 +20,7 @@ mod jwt_laws;
 mod jwt_pyjwt;
 mod jwt_ring;
 mod jwt_rules;
+mod limit;
 mod role_laws;
 mod scope_laws;
 mod scope_ui;

@@ -1,0 +1,77 @@
+//! The limiter of those who try secrets.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::state::whole_secs;
+use super::table::{Key, Keys, Table};
+use super::{Rate, SourceKey};
+
+/// Counts failures only, by source address and the public id of the credential together.
+///
+/// No id alone is ever refused, or anybody who knows a public prefix could lock its owner out; nor is
+/// a source alone, or one wrong key would stop all others behind the same address. IPv6 sources count
+/// by /64.
+///
+/// Memory is bounded. While as many pairs as fit are in debt, failures of new pairs count by their
+/// source: who fills the memory with invented ids is then refused for new ids, and the others are not.
+pub struct FailureLimiter {
+    keys: Keys,
+    table: Table,
+    rate: Rate,
+}
+
+impl FailureLimiter {
+    /// A limiter that refuses after ten failures a minute and remembers 100,000 pairs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_rate(Rate::TEN_A_MINUTE, 100_000)
+    }
+
+    /// A limiter that refuses after `rate` failures and remembers so many pairs.
+    #[must_use]
+    pub fn with_rate(rate: Rate, pairs: usize) -> Self {
+        Self {
+            keys: Keys::new(),
+            table: Table::new(pairs),
+            rate,
+        }
+    }
+
+    /// Seconds until this source may try this id again, if it failed too often of late. Counts nothing.
+    ///
+    /// Unknown sources count as one.
+    #[must_use]
+    pub fn is_blocked(&self, source: Option<IpAddr>, id: &str, now_nanos: u64) -> Option<u32> {
+        let full_at = self.table.full_at(self.find(source, id));
+        let wait = self.rate.take(full_at, now_nanos).err()?;
+        Some(whole_secs(wait).max(1))
+    }
+
+    /// Counts a failure.
+    pub fn record_failure(&self, source: Option<IpAddr>, id: &str, now_nanos: u64) {
+        // Where there is no room left the pair is refused already.
+        let _ = self.table.take(self.find(source, id), self.rate, now_nanos);
+    }
+
+    fn find(&self, source: Option<IpAddr>, id: &str) -> Key {
+        let source = source.map(SourceKey::new);
+        let source = source.as_ref().map_or(&[][..], SourceKey::as_bytes);
+        self.keys.key_in_group(&[source, id.as_bytes()], source)
+    }
+}
+
+impl Default for FailureLimiter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for FailureLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailureLimiter")
+            .field("rate", &self.rate)
+            .field("pairs", &self.table.len())
+            .finish_non_exhaustive()
+    }
+}
