@@ -1,0 +1,158 @@
+//! What a proven credential says about its holder.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{CredentialId, SessionId, Tenancy, Tenant, UserId};
+use crate::role::Role;
+use crate::scope::ScopeSet;
+use crate::time::Timestamp;
+
+/// By which kind of credential a caller came: what a policy accepts or does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// An API key such as `tnx_…`.
+    ApiKey,
+    /// A personal access token, `patv1_…`.
+    Pat,
+    /// A signed access token (RFC 9068).
+    Jwt,
+}
+
+impl Mode {
+    /// Every mode, in the order in which documents list them.
+    pub const ALL: [Self; 3] = [Self::Jwt, Self::Pat, Self::ApiKey];
+
+    /// The mode's name in coverage maps and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "API_KEY",
+            Self::Pat => "PAT",
+            Self::Jwt => "JWT",
+        }
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Jwt => 0,
+            Self::Pat => 1,
+            Self::ApiKey => 2,
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// On whose behalf a request is made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Subject {
+    /// A person; for an API key or a personal access token, the one who minted it.
+    User(UserId),
+    /// A machine that holds client credentials. Never equal to a user, whatever the two are called (RFC 9068 §5).
+    Client(CredentialId),
+}
+
+impl Subject {
+    /// The user, where the subject is one.
+    #[must_use]
+    pub const fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Client(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    /// `user:<id>` or `client:<id>`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::Client(id) => write!(f, "client:{id}"),
+        }
+    }
+}
+
+/// What the credential itself says: the same on every route.
+#[derive(Debug)]
+pub struct Identity {
+    pub(crate) mode: Mode,
+    pub(crate) subject: Subject,
+    pub(crate) credential: CredentialId,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) session: Option<SessionId>,
+}
+
+/// A caller whose credential was proven, as seen by one request.
+///
+/// Cheap to clone: two shared pointers. There is no public constructor; see [`Verified`](super::Verified).
+#[derive(Clone, Debug)]
+pub struct Principal {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) tenancy: Option<Arc<Tenancy>>,
+}
+
+impl Principal {
+    /// The kind of credential that was presented.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.identity.mode
+    }
+
+    /// On whose behalf the request is made.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.identity.subject
+    }
+
+    /// The user, where the subject is one.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserId> {
+        self.identity.subject.user()
+    }
+
+    /// The public part of the credential, fit for logs.
+    #[must_use]
+    pub fn credential(&self) -> &CredentialId {
+        &self.identity.credential
+    }
+
+    /// The scopes that the credential itself carries. A user's JWT carries none: what it may do comes from
+    /// [`role`](Self::role).
+    #[must_use]
+    pub fn scopes(&self) -> &ScopeSet {
+        &self.identity.scopes
+    }
+
+    /// When the credential expires; `None` for one that does not.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.identity.expires_at
+    }
+
+    /// The login session of a user's JWT.
+    #[must_use]
+    pub fn session(&self) -> Option<&SessionId> {
+        self.identity.session.as_ref()
+    }
+
+    /// The tenant in which this request is made.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Tenant> {
+        self.tenancy.as_deref().map(Tenancy::tenant)
+    }
+
+    /// The user's role in [`tenant`](Self::tenant), read from the membership and never from a token.
+    #[must_use]
+    pub fn role(&self) -> Option<&Role> {
+        self.tenancy.as_deref().and_then(Tenancy::role)
+    }
+}

@@ -1,0 +1,81 @@
+//! People's accounts.
+
+use super::{BoxFuture, InsertOutcome, StoreError, Unpublished};
+use crate::hash::Phc;
+use crate::principal::UserId;
+use crate::time::Timestamp;
+
+/// A person's account.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Account {
+    /// The user's id, the `sub` of their tokens.
+    pub id: UserId,
+    /// The mail address, in lower case; unique.
+    pub email: String,
+    /// What the user is called.
+    pub name: String,
+    /// Whether the address was proven to be theirs; without that the account may not log in.
+    pub verified: bool,
+    /// Whether the user stands above the roles of every tenant.
+    pub platform_admin: bool,
+    /// The password's hash; `None` for accounts that log in elsewhere.
+    pub password: Option<Phc>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+}
+
+impl Account {
+    /// The role that a platform administrator holds in every tenant. A role ladder that admits such users names it as
+    /// its highest rung.
+    pub const PLATFORM_ADMIN: &'static str = "platform_admin";
+
+    /// An unverified account without a password.
+    #[must_use]
+    pub fn new(id: UserId, email: &str, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            email: email.to_lowercase(),
+            name: String::new(),
+            verified: false,
+            platform_admin: false,
+            password: None,
+            created_at,
+        }
+    }
+}
+
+/// Where accounts live.
+pub trait AccountStore: Send + Sync {
+    /// The account with this mail address, upper and lower case being the same.
+    fn account_by_email<'a>(
+        &'a self,
+        email: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Account>, StoreError>>;
+
+    /// The account with this id.
+    fn account<'a>(
+        &'a self,
+        user: &'a UserId,
+    ) -> BoxFuture<'a, Result<Option<Account>, StoreError>>;
+
+    /// Stores a new account, unless its id or mail address is taken.
+    fn insert_account(&self, account: Account) -> BoxFuture<'_, Result<InsertOutcome, StoreError>>;
+
+    /// Changes the password and raises the user's epoch in one step, so that every token issued before is
+    /// refused. Answers whether the account exists.
+    fn set_password<'a>(
+        &'a self,
+        user: &'a UserId,
+        password: Phc,
+    ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>>;
+
+    /// Replaces the password's hash by a newer one of the same password, only if `old` still stands there. The
+    /// user's tokens stay valid.
+    fn swap_password<'a>(
+        &'a self,
+        user: &'a UserId,
+        old: &'a Phc,
+        new: Phc,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+}
