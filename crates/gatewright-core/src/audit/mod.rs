@@ -1,1 +1,149 @@
+//! What happened, and to whom: one event, one sink.
 
+use std::net::IpAddr;
+
+use crate::error::Cause;
+use crate::principal::{CredentialId, Mode, Principal, Subject, TenantId};
+use crate::time::Timestamp;
+
+/// Something that somebody may later want to know. Holds identifiers and never a secret.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AuditEvent {
+    /// What happened.
+    pub kind: AuditKind,
+    /// When.
+    pub at: Timestamp,
+    /// On whose behalf.
+    pub subject: Option<Subject>,
+    /// By which kind of credential.
+    pub mode: Option<Mode>,
+    /// The public part of the credential that was used.
+    pub credential: Option<CredentialId>,
+    /// The tenant in which it happened.
+    pub tenant: Option<TenantId>,
+    /// What it happened to: the public id of a credential, a user, a tenant.
+    pub target: Option<Box<str>>,
+    /// Where the request came from.
+    pub source: Option<IpAddr>,
+    /// Why it was refused.
+    pub cause: Option<Cause>,
+}
+
+/// What an [`AuditEvent`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuditKind {
+    /// A credential was minted.
+    Minted,
+    /// A credential got a new secret.
+    Rotated,
+    /// A credential was revoked.
+    Revoked,
+    /// Somebody logged in.
+    LoggedIn,
+    /// A login failed.
+    LoginFailed,
+    /// A proven caller was refused.
+    Denied,
+    /// A role was given, changed or taken away.
+    RoleChanged,
+    /// A plan was changed.
+    PlanChanged,
+}
+
+impl AuditKind {
+    /// The name in logs and stores, in snake case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minted => "minted",
+            Self::Rotated => "rotated",
+            Self::Revoked => "revoked",
+            Self::LoggedIn => "logged_in",
+            Self::LoginFailed => "login_failed",
+            Self::Denied => "denied",
+            Self::RoleChanged => "role_changed",
+            Self::PlanChanged => "plan_changed",
+        }
+    }
+}
+
+impl AuditEvent {
+    /// An event of which nothing but kind and time is known.
+    #[must_use]
+    pub const fn new(kind: AuditKind, at: Timestamp) -> Self {
+        Self {
+            kind,
+            at,
+            subject: None,
+            mode: None,
+            credential: None,
+            tenant: None,
+            target: None,
+            source: None,
+            cause: None,
+        }
+    }
+
+    /// Done by this caller, in the tenant of the request.
+    #[must_use]
+    pub fn by(mut self, principal: &Principal) -> Self {
+        self.subject = Some(principal.subject().clone());
+        self.mode = Some(principal.mode());
+        self.credential = Some(principal.credential().clone());
+        self.tenant = principal.tenant().map(|tenant| tenant.id().clone());
+        self
+    }
+
+    /// Done on behalf of this subject.
+    #[must_use]
+    pub fn subject(mut self, subject: Subject) -> Self {
+        self.subject = Some(subject);
+        self
+    }
+
+    /// Done in this tenant.
+    #[must_use]
+    pub fn tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// Done to this.
+    #[must_use]
+    pub fn target(mut self, target: impl Into<Box<str>>) -> Self {
+        self.target = Some(target.into());
+        self
+    }
+
+    /// Asked for from this address.
+    #[must_use]
+    pub const fn from(mut self, source: Option<IpAddr>) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Refused for this reason.
+    #[must_use]
+    pub const fn because(mut self, cause: Cause) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+}
+
+/// Where audit events go. Called on the way of a request, so it must not wait: queue, and drop or count what does
+/// not fit.
+pub trait AuditSink: Send + Sync + 'static {
+    /// Takes an event.
+    fn record(&self, event: AuditEvent);
+}
+
+/// Keeps nothing.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct NoAudit;
+
+impl AuditSink for NoAudit {
+    fn record(&self, _event: AuditEvent) {}
+}

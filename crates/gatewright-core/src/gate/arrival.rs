@@ -1,0 +1,45 @@
+//! What the gate must know of a request besides its credential.
+
+use std::net::IpAddr;
+
+/// The circumstances of a request, given by the adapter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arrival<'a> {
+    pub(super) tenant: Option<&'a str>,
+    pub(super) source: Option<IpAddr>,
+    pub(super) query: Option<&'a str>,
+}
+
+impl<'a> Arrival<'a> {
+    /// A request of which nothing is known.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            tenant: None,
+            source: None,
+            query: None,
+        }
+    }
+
+    /// The decoded value of the path parameter that the policy's
+    /// [`tenant_parameter`](crate::policy::CompiledPolicy::tenant_parameter) names.
+    #[must_use]
+    pub const fn tenant(mut self, slug: Option<&'a str>) -> Self {
+        self.tenant = slug;
+        self
+    }
+
+    /// The address that the request came from: the socket's, or what a trusted proxy says of it.
+    #[must_use]
+    pub const fn source(mut self, address: Option<IpAddr>) -> Self {
+        self.source = address;
+        self
+    }
+
+    /// The query string, so that a token in it can be refused (RFC 6750 §2.3).
+    #[must_use]
+    pub const fn query(mut self, query: Option<&'a str>) -> Self {
+        self.query = query;
+        self
+    }
+}

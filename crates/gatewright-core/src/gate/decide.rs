@@ -1,0 +1,187 @@
+//! The last rungs: the policy, then one charge.
+
+use std::sync::Arc;
+
+use super::shared::{Request, Shared};
+use super::{Admission, Admitted, Pending};
+use crate::audit::{AuditEvent, AuditKind};
+use crate::error::{AuthError, Cause};
+use crate::limit::{
+    Bucket, BucketKind, Charge, ChargeResult, Charged, LimitError, Rate, SourceKey,
+};
+use crate::policy::{Grants, Shortfall, Standing};
+use crate::principal::{Mode, Principal, Verified};
+
+impl Shared {
+    /// Judges a proven caller, and charges the call: to all its buckets if it is admitted, to the one of refusals if it is
+    /// not.
+    pub(super) fn decide(
+        self: &Arc<Self>,
+        principal: &Principal,
+        grants: Option<&Grants>,
+        request: Request<'_>,
+        nanos: u64,
+    ) -> Admission {
+        match judge(principal, grants, request) {
+            Ok(()) => {
+                let admitted = Verified::vouch(principal.clone());
+                self.charge(principal, request, nanos, true, Ok(Some(admitted)))
+            }
+            Err(shortfall) => self.refuse(principal, shortfall, request, nanos),
+        }
+    }
+
+    /// Refuses a proven caller: noted, and charged to a bucket that only refusals fill.
+    pub(super) fn refuse(
+        &self,
+        principal: &Principal,
+        shortfall: Shortfall,
+        request: Request<'_>,
+        nanos: u64,
+    ) -> Admission {
+        self.audit.record(
+            AuditEvent::new(AuditKind::Denied, request.now)
+                .by(principal)
+                .from(request.source)
+                .because(shortfall.cause),
+        );
+        let refusal = AuthError::from(shortfall.cause).with_missing(shortfall.missing);
+        self.charge(principal, request, nanos, false, Err(refusal))
+    }
+
+    /// A caller who presents nothing, where that is enough.
+    pub(super) fn admit_anonymous(self: &Arc<Self>, request: Request<'_>) -> Admission {
+        let limits = request.policy.realm().limits();
+        let source = request.source.map(SourceKey::new);
+        match (limits.per_source, &source) {
+            (Some(rate), Some(source)) => {
+                let parts = [source.as_bytes()];
+                let charge = Charge::new(Bucket::new(BucketKind::Source, &parts), rate);
+                settle(
+                    self.limiter.charge(&[charge], self.clock.monotonic_nanos()),
+                    Ok(None),
+                )
+            }
+            _ => settle(Charged::Ready(Ok(None)), Ok(None)),
+        }
+    }
+
+    fn charge(
+        &self,
+        principal: &Principal,
+        request: Request<'_>,
+        nanos: u64,
+        admitted: bool,
+        decision: Result<Option<Verified<Principal>>, AuthError>,
+    ) -> Admission {
+        let realm = request.policy.realm();
+        let limits = realm.limits();
+        let credential = principal.credential().as_str().as_bytes();
+        let holder = match (principal.mode(), principal.user()) {
+            (Mode::Jwt, Some(user)) => user.as_str().as_bytes(),
+            _ => credential,
+        };
+        let tenant = principal.tenant();
+        let tenant_id = tenant.map_or(&b""[..], |tenant| tenant.id().as_str().as_bytes());
+        let source = request.source.map(SourceKey::new);
+        let source = source.as_ref().map_or(&b""[..], SourceKey::as_bytes);
+
+        let by_holder: [&[u8]; 2] = [principal.mode().as_str().as_bytes(), holder];
+        let by_tenant: [&[u8]; 1] = [tenant_id];
+        let by_pat: [&[u8]; 3] = [tenant_id, credential, source];
+        let bucket = |kind, parts| move |rate| Charge::new(Bucket::new(kind, parts), rate);
+        let is_pat = principal.mode() == Mode::Pat;
+
+        let candidates = [
+            if admitted {
+                let per_credential = limits.per_credential;
+                per_credential.map(bucket(BucketKind::Credential, &by_holder))
+            } else {
+                limits.denials().map(bucket(BucketKind::Denied, &by_holder))
+            },
+            limits
+                .pat_guard
+                .filter(|_| is_pat && admitted)
+                .map(bucket(BucketKind::Pat, &by_pat)),
+            limits
+                .tenant_burst
+                .filter(|_| is_pat && admitted)
+                .map(bucket(BucketKind::Burst, &by_tenant)),
+            tenant
+                .filter(|_| limits.by_plan && admitted)
+                .and_then(|tenant| realm.plans().rate(tenant.plan()).copied())
+                .map(bucket(BucketKind::Plan, &by_tenant)),
+        ];
+        // At most four charges, gathered at the front of an array: nothing is allocated.
+        let unused = Charge::new(Bucket::new(BucketKind::Credential, &[]), Rate::TEN_A_MINUTE);
+        let mut charges = [unused; 4];
+        let mut count = 0;
+        for (place, charge) in charges.iter_mut().zip(candidates.into_iter().flatten()) {
+            *place = charge;
+            count += 1;
+        }
+        let charges = charges.get(..count).unwrap_or(&[]);
+        if charges.is_empty() {
+            return settle(Charged::Ready(Ok(None)), decision);
+        }
+        settle(self.limiter.charge(charges, nanos), decision)
+    }
+}
+
+/// Mode, tenant, scope, role, plan: the first that falls short is the answer.
+fn judge(
+    principal: &Principal,
+    grants: Option<&Grants>,
+    request: Request<'_>,
+) -> Result<(), Shortfall> {
+    let policy = request.policy;
+    let alternative = policy.judge_mode(principal.mode())?;
+    let realm = policy.realm();
+    let tenant = principal.tenant();
+    if let (Some(tenant), Some(kind)) = (tenant, realm.tenant_kind())
+        && tenant.kind() != kind
+    {
+        return Err(Cause::ForeignTenant.into());
+    }
+    if policy.tenant_parameter().is_some()
+        && tenant.is_none_or(|tenant| Some(tenant.slug()) != request.tenant)
+    {
+        return Err(Cause::ForeignTenant.into());
+    }
+    alternative.judge(
+        &Standing {
+            grants,
+            rank: principal
+                .role()
+                .and_then(|role| realm.roles().rank(role.as_str())),
+            plan: tenant.map(crate::principal::Tenant::plan),
+        },
+        realm,
+    )
+}
+
+/// The decision, unless the charge was refused. A refusal by the policy stays one while the credential may be charged for it.
+fn settle(charged: Charged, decision: Result<Option<Verified<Principal>>, AuthError>) -> Admission {
+    match charged {
+        Charged::Ready(result) => Admission::Ready(after(result, decision)),
+        Charged::Pending(result) => {
+            Admission::Pending(Pending(Box::pin(
+                async move { after(result.await, decision) },
+            )))
+        }
+    }
+}
+
+fn after(
+    charged: ChargeResult,
+    decision: Result<Option<Verified<Principal>>, AuthError>,
+) -> Result<Admitted, AuthError> {
+    match charged {
+        Ok(limits) => decision.map(|principal| Admitted { principal, limits }),
+        Err(LimitError::Refused(refusal)) => Err(AuthError::from(Cause::RateLimited)
+            .with_retry_after(refusal.retry_after_secs())
+            .with_field("ratelimit-policy", refusal.state().policy_field())
+            .with_field("ratelimit", refusal.state().field())),
+        Err(_) => Err(AuthError::from(Cause::LimiterUnavailable)),
+    }
+}

@@ -1,0 +1,140 @@
+//! Work that no request waits for: writing down last uses, and storing newer hashes.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::record::{LiveSecret, Record};
+use super::shared::Shared;
+use crate::credential::{Secret, SecretKind};
+use crate::hash::{Answer, GuardTag, Phc};
+use crate::principal::CredentialId;
+use crate::store::{StoreError, StoredSecret, Use};
+
+/// Hashes that may wait to be stored; beyond that a rehash waits for the secret's next proof.
+const MAX_REHASHES: usize = 256;
+/// Last uses written in one call of the store.
+const BATCH: usize = 500;
+
+/// A newer hash of a proven secret, being computed by the pool.
+pub(super) struct Rehash {
+    kind: SecretKind,
+    id: CredentialId,
+    old: Phc,
+    tag: GuardTag,
+    new: NewHash,
+}
+
+enum NewHash {
+    Awaited(Answer<Phc>),
+    Known(Phc),
+}
+
+/// What one round of upkeep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Upkeep {
+    /// Last uses written.
+    pub uses: usize,
+    /// Hashes replaced by newer ones.
+    pub rehashed: usize,
+}
+
+impl Shared {
+    /// Has a proven secret hashed anew if its hash or its guard tag is out of date; a tag is when it was made with another
+    /// key than the current one.
+    pub(super) fn refresh_hash_later(&self, record: &Record, secret: &LiveSecret, text: &Secret) {
+        let text = text.expose().as_bytes();
+        let tag = self.tags.tag(text);
+        if secret.tag == Some(tag) && !secret.hash.needs_rehash(&self.pool.settings()) {
+            return;
+        }
+        let mut rehashes = self.rehashes.lock().unwrap_or_else(PoisonError::into_inner);
+        if rehashes.len() >= MAX_REHASHES {
+            return;
+        }
+        // A full queue has more urgent work; the next proof of this secret asks again.
+        if let Ok(new) = self.pool.hash(text) {
+            rehashes.push(Rehash {
+                kind: record.kind,
+                id: record.id.clone(),
+                old: secret.hash.clone(),
+                tag,
+                new: NewHash::Awaited(new),
+            });
+        }
+    }
+
+    pub(super) async fn upkeep(&self) -> Result<Upkeep, StoreError> {
+        // One that fails does not keep the other from being done.
+        let uses = self.flush_uses().await;
+        Ok(Upkeep {
+            rehashed: self.store_rehashes().await?,
+            uses: uses?,
+        })
+    }
+
+    async fn store_rehashes(&self) -> Result<usize, StoreError> {
+        let mut waiting = Waiting::take_from(&self.rehashes);
+        let mut stored = 0;
+        while let Some(rehash) = waiting.list.last_mut() {
+            let new = match &mut rehash.new {
+                NewHash::Known(new) => Some(new.clone()),
+                NewHash::Awaited(answer) => answer.await,
+            };
+            if let Some(new) = new {
+                rehash.new = NewHash::Known(new.clone());
+                let secret = StoredSecret::new(new, Some(rehash.tag));
+                let swapped = self
+                    .credentials
+                    .swap_hash(rehash.kind, rehash.id.as_str(), &rehash.old, secret)
+                    .await?;
+                stored += usize::from(self.changes.publish(swapped));
+            }
+            waiting.list.pop();
+        }
+        Ok(stored)
+    }
+
+    async fn flush_uses(&self) -> Result<usize, StoreError> {
+        let mut waiting = Waiting::take_from(&self.used);
+        let mut written = 0;
+        while !waiting.list.is_empty() {
+            let start = waiting.list.len().saturating_sub(BATCH);
+            let batch = waiting.list.get(start..).unwrap_or_default();
+            // The note goes first: a use from here on is noted anew, and at worst written twice.
+            let uses: Vec<Use> = batch
+                .iter()
+                .map(|usage| {
+                    usage.forget();
+                    usage.to_write()
+                })
+                .collect();
+            self.credentials.touch(&uses).await?;
+            waiting.list.truncate(start);
+            written += uses.len();
+        }
+        Ok(written)
+    }
+}
+
+/// Work taken off its list. What is not done when this is dropped, because the store failed or the round was cancelled,
+/// goes back.
+struct Waiting<'a, T> {
+    list: Vec<T>,
+    home: &'a Mutex<Vec<T>>,
+}
+
+impl<'a, T> Waiting<'a, T> {
+    fn take_from(home: &'a Mutex<Vec<T>>) -> Self {
+        let list = std::mem::take(&mut *home.lock().unwrap_or_else(PoisonError::into_inner));
+        Self { list, home }
+    }
+}
+
+impl<T> Drop for Waiting<'_, T> {
+    fn drop(&mut self) {
+        if !self.list.is_empty() {
+            let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
+            home.append(&mut self.list);
+        }
+    }
+}

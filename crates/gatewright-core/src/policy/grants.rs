@@ -1,0 +1,101 @@
+//! Scopes ready for checking.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::scope::{Scope, ScopeSet};
+
+/// Every distinct scope that some policy of one gate requires; its place in the list is its number.
+#[derive(Debug, Default)]
+pub(crate) struct Requirements(Mutex<Vec<Scope>>);
+
+impl Requirements {
+    /// The number of `scope`, given now if it has none.
+    pub(super) fn number(&self, scope: &Scope) -> u32 {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = known
+            .iter()
+            .position(|other| other == scope)
+            .unwrap_or_else(|| {
+                known.push(scope.clone());
+                known.len() - 1
+            });
+        u32::try_from(place).unwrap_or(u32::MAX)
+    }
+}
+
+/// What a credential was granted, with the answer to every requirement known when it was loaded.
+#[derive(Debug)]
+pub(crate) struct Grants {
+    set: ScopeSet,
+    /// Bit `n` says whether requirement `n` is allowed.
+    bits: Box<[u64]>,
+    /// How many requirements `bits` answers; a policy compiled later asks the set itself.
+    known: u32,
+}
+
+impl Grants {
+    pub(crate) fn new(set: ScopeSet, requirements: &Requirements) -> Self {
+        let known = requirements
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut bits = vec![0_u64; known.len().div_ceil(64)].into_boxed_slice();
+        for (number, scope) in known.iter().enumerate() {
+            if set.allows(scope)
+                && let Some(word) = bits.get_mut(number / 64)
+            {
+                *word |= 1 << (number % 64);
+            }
+        }
+        Self {
+            set,
+            bits,
+            known: u32::try_from(known.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    pub(super) fn allows(&self, number: u32, scope: &Scope) -> bool {
+        if number < self.known {
+            self.bits
+                .get(number as usize / 64)
+                .is_some_and(|word| word >> (number % 64) & 1 == 1)
+        } else {
+            self.set.allows(scope)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_answer_as_the_set_does_for_requirements_before_and_after() {
+        let requirements = Requirements::default();
+        let scopes: Vec<Scope> = (0..130)
+            .map(|n| format!("area{n}.read").parse().unwrap())
+            .collect();
+        let numbers: Vec<u32> = scopes
+            .iter()
+            .take(100)
+            .map(|scope| requirements.number(scope))
+            .collect();
+        let set = ScopeSet::parse("area3.* area64.read area99.read area129.read").unwrap();
+        let grants = Grants::new(set.clone(), &requirements);
+        let later: Vec<u32> = scopes
+            .iter()
+            .skip(100)
+            .map(|scope| requirements.number(scope))
+            .collect();
+        for (scope, number) in scopes.iter().zip(numbers.into_iter().chain(later)) {
+            assert_eq!(grants.allows(number, scope), set.allows(scope), "{scope}");
+        }
+    }
+
+    #[test]
+    fn a_scope_has_one_number() {
+        let requirements = Requirements::default();
+        let scope: Scope = "a.b".parse().unwrap();
+        assert_eq!(requirements.number(&scope), requirements.number(&scope));
+    }
+}

@@ -1,0 +1,291 @@
+//! What a family of routes has in common.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Plans;
+use crate::dialect::{Dialect, RenderContext, Rendered, render};
+use crate::error::AuthError;
+use crate::jwt::{LiveKeys, Verifier};
+use crate::limit::Rate;
+use crate::principal::TenantKind;
+use crate::role::Roles;
+
+/// A protection space (RFC 9110 §11.5): the routes that share a dialect of errors, a role ladder, the tokens they trust
+/// and the kind of tenant they serve. Policies are compiled against it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Realm(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: Box<str>,
+    dialect: Dialect,
+    roles: Roles,
+    tenant_kind: Option<TenantKind>,
+    tokens: Vec<TokenTrust>,
+    plans: Plans,
+    limits: Limits,
+    resource_metadata: Option<Box<str>>,
+    authorization_only: bool,
+}
+
+impl Realm {
+    /// Starts a realm. The name is what the `realm` parameter of challenges says.
+    #[must_use]
+    pub fn builder(name: &str) -> RealmBuilder {
+        RealmBuilder(Inner {
+            name: name.into(),
+            dialect: Dialect::default(),
+            roles: Roles::none(),
+            tenant_kind: None,
+            tokens: Vec::new(),
+            plans: Plans::none(),
+            limits: Limits::none(),
+            resource_metadata: None,
+            authorization_only: false,
+        })
+    }
+
+    /// The name in challenges.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// How refusals look.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.0.dialect
+    }
+
+    /// The ladder of roles.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.0.roles
+    }
+
+    /// The kind of tenant that paths and credentials of this realm name.
+    #[must_use]
+    pub fn tenant_kind(&self) -> Option<&TenantKind> {
+        self.0.tenant_kind.as_ref()
+    }
+
+    /// The plans that tenants may be on.
+    #[must_use]
+    pub fn plans(&self) -> &Plans {
+        &self.0.plans
+    }
+
+    /// The rates that hold here.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Where the protected resource's metadata is (RFC 9728 §5.1).
+    #[must_use]
+    pub fn resource_metadata(&self) -> Option<&str> {
+        self.0.resource_metadata.as_deref()
+    }
+
+    /// A refusal that no policy stands behind, such as that of a path that does not exist; see
+    /// [`CompiledPolicy::refusal`](super::CompiledPolicy::refusal).
+    #[must_use]
+    pub fn refusal(&self, error: &AuthError, problem: bool) -> Rendered {
+        self.render(error, problem, &[])
+    }
+
+    pub(super) fn render(&self, error: &AuthError, problem: bool, required: &[&str]) -> Rendered {
+        let dialect = if problem {
+            Dialect::Problem
+        } else {
+            self.dialect()
+        };
+        let mut context = RenderContext::new(dialect)
+            .with_realm(self.name())
+            .with_required(required);
+        if let Some(url) = self.resource_metadata() {
+            context = context.with_resource_metadata(url);
+        }
+        render(error, &context)
+    }
+
+    pub(super) fn is_authorization_only(&self) -> bool {
+        self.0.authorization_only
+    }
+
+    pub(crate) fn tokens(&self) -> &[TokenTrust] {
+        &self.0.tokens
+    }
+}
+
+/// Describes a [`Realm`]. Everything is optional: a realm that is told nothing else accepts keys and has no roles.
+#[derive(Debug)]
+pub struct RealmBuilder(Inner);
+
+impl RealmBuilder {
+    /// How refusals look; canonical if not said.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.0.dialect = dialect;
+        self
+    }
+
+    /// The ladder of roles.
+    #[must_use]
+    pub fn roles(mut self, roles: Roles) -> Self {
+        self.0.roles = roles;
+        self
+    }
+
+    /// The kind of tenant that paths and credentials of this realm name. Keys of other kinds of tenant are foreign here.
+    #[must_use]
+    pub fn tenant_kind(mut self, kind: TenantKind) -> Self {
+        self.0.tenant_kind = Some(kind);
+        self
+    }
+
+    /// Trusts an issuer's tokens; may be called for several issuers, each with an `iss` of its own. Their subjects are one
+    /// space: whoever signs `sub: alice` here speaks for the user `alice`. An issuer that may not do so belongs into another
+    /// realm.
+    #[must_use]
+    pub fn trust(mut self, tokens: TokenTrust) -> Self {
+        self.0.tokens.push(tokens);
+        self
+    }
+
+    /// The plans that tenants may be on.
+    #[must_use]
+    pub fn plans(mut self, plans: Plans) -> Self {
+        self.0.plans = plans;
+        self
+    }
+
+    /// The rates that hold here; none if not said.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.0.limits = limits;
+        self
+    }
+
+    /// Where the protected resource's metadata is, for challenges (RFC 9728 §5.1).
+    #[must_use]
+    pub fn resource_metadata(mut self, url: &str) -> Self {
+        self.0.resource_metadata = Some(url.into());
+        self
+    }
+
+    /// Reads `Authorization` alone. Otherwise `x-api-key` is read before it, where keys or personal access tokens go.
+    #[must_use]
+    pub fn authorization_only(mut self) -> Self {
+        self.0.authorization_only = true;
+        self
+    }
+
+    /// The realm.
+    #[must_use]
+    pub fn build(self) -> Realm {
+        Realm(Arc::new(self.0))
+    }
+}
+
+/// An issuer whose tokens a realm accepts: how to check them, and with which keys. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct TokenTrust {
+    verifier: Arc<Verifier>,
+    keys: Arc<LiveKeys>,
+    id: u64,
+}
+
+impl TokenTrust {
+    /// Trusts tokens that `verifier` accepts under a key of `keys`.
+    #[must_use]
+    pub fn new(verifier: Verifier, keys: Arc<LiveKeys>) -> Self {
+        // Tells verified-token cache entries of different configurations apart; nothing is decided by its value.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            verifier: Arc::new(verifier),
+            keys,
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    pub(crate) fn keys(&self) -> &LiveKeys {
+        &self.keys
+    }
+
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+/// The rates of a realm. Each is off unless set; what is charged, and when, is said at each.
+///
+/// Where any is set, calls of a proven caller that the policy refuses are charged to a bucket of their own, per key or
+/// user: at the rate of [`per_credential`](Self::per_credential), or 60 a minute. No quota is spent on them.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    pub(crate) by_plan: bool,
+    pub(crate) per_credential: Option<Rate>,
+    pub(crate) per_source: Option<Rate>,
+    pub(crate) pat_guard: Option<Rate>,
+    pub(crate) tenant_burst: Option<Rate>,
+}
+
+impl Limits {
+    /// The rate of refusals.
+    pub(crate) fn denials(&self) -> Option<Rate> {
+        const WITHOUT_OTHER: Result<Rate, crate::limit::RateError> = Rate::per_minute(60);
+        let any = self.by_plan
+            || self.per_source.is_some()
+            || self.pat_guard.is_some()
+            || self.tenant_burst.is_some();
+        self.per_credential
+            .or_else(|| WITHOUT_OTHER.ok().filter(|_| any))
+    }
+
+    /// No limit at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Charges every admitted call of a tenant to the rate of its plan.
+    #[must_use]
+    pub const fn by_plan(mut self) -> Self {
+        self.by_plan = true;
+        self
+    }
+
+    /// Charges every admitted call to its key, or to the user of a JWT.
+    #[must_use]
+    pub fn per_credential(mut self, rate: Rate) -> Self {
+        self.per_credential = Some(rate);
+        self
+    }
+
+    /// Charges calls without a credential to their source address.
+    #[must_use]
+    pub fn per_source(mut self, rate: Rate) -> Self {
+        self.per_source = Some(rate);
+        self
+    }
+
+    /// Charges a personal access token's calls per (tenant, token, source address).
+    #[must_use]
+    pub fn pat_guard(mut self, rate: Rate) -> Self {
+        self.pat_guard = Some(rate);
+        self
+    }
+
+    /// Charges all personal-access-token calls of a tenant to one short-term rate.
+    #[must_use]
+    pub fn tenant_burst(mut self, rate: Rate) -> Self {
+        self.tenant_burst = Some(rate);
+        self
+    }
+}

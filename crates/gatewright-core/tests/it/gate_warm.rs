@@ -1,0 +1,90 @@
+//! What a call costs whose answer is known.
+
+use std::sync::Arc;
+
+use gatewright_core::credential::Field;
+use gatewright_core::error::AuthError;
+use gatewright_core::gate::{Admission, Admitted, Arrival};
+use gatewright_core::limit::Rate;
+use gatewright_core::policy::{CompiledPolicy, Limits};
+
+use crate::fixture::{World, at};
+
+fn allocations(
+    world: &World,
+    text: &str,
+    policy: &Arc<CompiledPolicy>,
+    arrival: Arrival<'_>,
+    passes: bool,
+) -> u64 {
+    let line = format!("Bearer {text}");
+    let fields = [(Field::Authorization, line.as_bytes())];
+    let measured = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            let Admission::Ready(decision) = world.gate.authenticate(&fields[..], policy, &arrival)
+            else {
+                panic!("waits for something");
+            };
+            assert_eq!(decision.is_ok(), passes);
+        }
+    });
+    measured.count_total
+}
+
+#[tokio::test]
+async fn a_warm_call_allocates_nothing() {
+    let world = World::with(
+        gatewright_core::gate::Coherence::SingleProcess,
+        Limits::none()
+            .by_plan()
+            .per_credential(Rate::per_minute(100_000).unwrap())
+            .pat_guard(Rate::per_minute(100_000).unwrap()),
+        |builder| builder,
+    )
+    .await;
+    // By plan: 300 a minute.
+    let (links, any) = (world.read_links(), world.anyone());
+    let (key, pat, jwt) = (
+        world.api_key("*").await,
+        world.pat("links.read").await,
+        world.jwt("alice"),
+    );
+    world.passes(&key.text, &any).await;
+    world.passes(&pat.text, &links).await;
+    world.passes(&jwt, &links).await;
+    assert_eq!(
+        allocations(&world, &key.text, &any, Arrival::new(), true),
+        0,
+        "an API key"
+    );
+    world.clock.advance(3600);
+    let jwt = world.jwt("alice");
+    world.passes(&jwt, &links).await;
+    world.passes(&pat.text, &links).await;
+    assert_eq!(
+        allocations(&world, &pat.text, &links, at("neo"), true),
+        0,
+        "a PAT of the tenant in the path"
+    );
+    world.clock.advance(600);
+    assert_eq!(
+        allocations(&world, &jwt, &links, at("neo"), true),
+        0,
+        "a user's JWT with a membership"
+    );
+    for malformed in ["tnx_short", "patv1_", "nothing-known", "eyJh.eyJh", "a b"] {
+        assert_eq!(
+            allocations(&world, malformed, &links, at("neo"), false),
+            0,
+            "{malformed}"
+        );
+    }
+}
+
+#[test]
+fn answers_are_small() {
+    assert!(size_of::<AuthError>() <= 24);
+    assert!(size_of::<Option<AuthError>>() <= 24);
+    assert!(size_of::<Admitted>() <= 56, "{}", size_of::<Admitted>());
+    assert!(size_of::<Admission>() <= 64, "{}", size_of::<Admission>());
+}

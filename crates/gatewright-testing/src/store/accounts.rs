@@ -1,0 +1,148 @@
+//! People's accounts and passwords.
+
+use std::sync::Arc;
+
+use gatewright_core::principal::UserId;
+use gatewright_core::store::{Account, ChangeKey, InsertOutcome, TokenRef};
+
+use super::Store;
+use super::fixture::{NOW, World, count, hash, publishing, settled, together, user};
+
+impl<S: Store> World<S> {
+    async fn password(&self, user: &UserId) -> Option<String> {
+        let account = self.store.account(user).await.unwrap().unwrap();
+        account.password.map(|hash| hash.as_str().to_owned())
+    }
+
+    async fn epoch(&self, user: &UserId) -> u64 {
+        let token = TokenRef::user(user.as_str(), None, None);
+        self.store.standing(token).await.unwrap().epoch
+    }
+}
+
+fn is(number: u16) -> Option<String> {
+    Some(hash(number).as_str().to_owned())
+}
+
+/// Every field of an account is found again, by its id and by its mail address.
+pub async fn a_stored_account_comes_back_whole<S: Store>(store: Arc<S>) {
+    let mut full = Account::new(user("usr_full"), "full@example.com", NOW);
+    full.name = "Zoë O’Hara".to_owned();
+    full.verified = true;
+    full.platform_admin = true;
+    full.password = Some(hash(1));
+    let bare = Account::new(user("usr_bare"), "bare@example.com", NOW + 1);
+    for account in [full, bare] {
+        assert_eq!(store.insert_account(account.clone()).await.unwrap(), InsertOutcome::Inserted);
+        let by_id = store.account(&account.id).await.unwrap();
+        let by_email = store.account_by_email(&account.email).await.unwrap();
+        for found in [by_id, by_email] {
+            let found = found.unwrap();
+            assert_eq!(found.id, account.id);
+            assert_eq!(found.email, account.email);
+            assert_eq!(found.name, account.name);
+            assert_eq!(found.verified, account.verified);
+            assert_eq!(found.platform_admin, account.platform_admin);
+            assert_eq!(
+                found.password.map(|hash| hash.as_str().to_owned()),
+                account.password.as_ref().map(|hash| hash.as_str().to_owned()),
+            );
+            assert_eq!(found.created_at, account.created_at);
+        }
+    }
+    assert!(store.account(&user("usr_none")).await.unwrap().is_none());
+    assert!(store.account_by_email("none@example.com").await.unwrap().is_none());
+}
+
+/// Upper and lower case make no second account and hide none, also where a caller set the address by hand. An id is
+/// taken once as well.
+pub async fn a_mail_address_is_one_in_any_case<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    for email in ["alice@example.com", "Alice@Example.COM", "ALICE@EXAMPLE.COM"] {
+        let found = world.store.account_by_email(email).await.unwrap();
+        assert_eq!(found.map(|account| account.id), Some(world.alice.clone()), "{email}");
+        let mut second = Account::new(user("usr_second"), email, NOW);
+        second.email = email.to_owned();
+        assert_eq!(world.store.insert_account(second).await.unwrap(), InsertOutcome::IdTaken, "{email}");
+    }
+    let again = Account::new(world.alice.clone(), "free@example.com", NOW);
+    assert_eq!(world.store.insert_account(again).await.unwrap(), InsertOutcome::IdTaken);
+    assert!(world.store.account_by_email("free@example.com").await.unwrap().is_none());
+    assert!(world.store.account(&user("usr_second")).await.unwrap().is_none());
+}
+
+/// Of many accounts with one address created at the same time one succeeds, and that one is found.
+pub async fn of_many_accounts_of_one_address_one_is_created<S: Store>(store: Arc<S>) {
+    let outcomes = together((0..16).map(|task| {
+        let store = Arc::clone(&store);
+        async move {
+            let account = Account::new(user(&format!("usr_{task}")), "wanted@example.com", NOW);
+            store.insert_account(account).await.unwrap()
+        }
+    }))
+    .await;
+    assert_eq!(count(&outcomes, &InsertOutcome::Inserted), 1);
+    let winner = outcomes.iter().position(|outcome| *outcome == InsertOutcome::Inserted).unwrap();
+    let found = store.account_by_email("wanted@example.com").await.unwrap().unwrap();
+    assert_eq!(found.id, user(&format!("usr_{winner}")));
+}
+
+/// With a new password the user's epoch is another one, and that is published. Nobody else's changes.
+pub async fn a_new_password_ends_every_token<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    let key = [ChangeKey::User("usr_alice".into())];
+    for number in 1..=2 {
+        let before = world.epoch(&world.alice).await;
+        assert!(publishing(&key, world.store.set_password(&world.alice, hash(number))).await);
+        assert_eq!(world.password(&world.alice).await, is(number));
+        assert!(world.epoch(&world.alice).await > before);
+    }
+    assert_eq!((world.password(&world.bob).await, world.epoch(&world.bob).await), (None, 0));
+    let nobody = user("usr_none");
+    assert!(!settled(world.store.set_password(&nobody, hash(1)).await));
+    assert!(world.store.account(&nobody).await.unwrap().is_none());
+}
+
+/// A newer hash of the same password replaces the one it was made from, no other, and ends no token.
+pub async fn a_password_is_swapped_only_where_it_stands<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    assert!(!world.store.swap_password(&world.alice, &hash(1), hash(2)).await.unwrap());
+    assert_eq!(world.password(&world.alice).await, None);
+
+    settled(world.store.set_password(&world.alice, hash(1)).await);
+    let epoch = world.epoch(&world.alice).await;
+    assert!(world.store.swap_password(&world.alice, &hash(1), hash(2)).await.unwrap());
+    assert!(!world.store.swap_password(&world.alice, &hash(1), hash(3)).await.unwrap());
+    assert!(!world.store.swap_password(&world.bob, &hash(2), hash(3)).await.unwrap());
+    assert!(!world.store.swap_password(&user("usr_none"), &hash(2), hash(3)).await.unwrap());
+    assert_eq!(world.password(&world.alice).await, is(2));
+    assert_eq!(world.epoch(&world.alice).await, epoch);
+}
+
+/// Of many rehashes at the same time one is stored; a password set meanwhile is never undone by one.
+pub async fn of_many_swaps_of_one_password_one_succeeds<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    settled(world.store.set_password(&world.alice, hash(1)).await);
+    let swapped = together((2..18).map(|number| {
+        let world = world.clone();
+        async move { world.store.swap_password(&world.alice, &hash(1), hash(number)).await.unwrap() }
+    }))
+    .await;
+    assert_eq!(count(&swapped, &true), 1);
+    let winner = swapped.iter().position(|won| *won).unwrap() as u16 + 2;
+    assert_eq!(world.password(&world.alice).await, is(winner));
+
+    together([true, false].map(|sets| {
+        let world = world.clone();
+        async move {
+            if sets {
+                assert!(settled(world.store.set_password(&world.alice, hash(30)).await));
+            } else {
+                let old = hash(winner);
+                world.store.swap_password(&world.alice, &old, hash(31)).await.unwrap();
+            }
+        }
+    }))
+    .await;
+    assert_eq!(world.password(&world.alice).await, is(30));
+}

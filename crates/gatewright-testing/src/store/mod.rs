@@ -1,0 +1,180 @@
+//! One suite, many backends: what a store promises in its documentation, as tests.
+//!
+//! [`store_suite!`](crate::store_suite) makes one test of each case, so that a failure names the promise that was
+//! broken. A case gets a fresh, empty store and runs on several threads.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "the suite is test code: a panic is how it says that a store failed"
+)]
+
+mod fixture;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use gatewright_core::store::{
+    AccountStore, CredentialStore, KeyStore, MembershipStore, RevocationStore,
+};
+
+/// Every trait that the suite tests, on one type.
+pub trait Store:
+    CredentialStore + MembershipStore + AccountStore + RevocationStore + KeyStore + 'static
+{
+}
+
+impl<S> Store for S where
+    S: CredentialStore + MembershipStore + AccountStore + RevocationStore + KeyStore + 'static
+{
+}
+
+/// Runs one case; for [`store_suite!`](crate::store_suite).
+#[doc(hidden)]
+pub fn run<S: Store, G, C: Future<Output = ()>>(
+    fresh: impl Future<Output = (S, G)>,
+    case: impl FnOnce(Arc<S>) -> C,
+) {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(async {
+            let (store, _guard) = fresh.await;
+            case(Arc::new(store)).await;
+        });
+}
+
+/// Declares the modules of the suite, lists their cases, and makes [`store_suite!`](crate::store_suite) of the same list,
+/// so that a case cannot be written and forgotten: one that is not listed is unreachable, which is a warning.
+macro_rules! suite {
+    ($d:tt $($module:ident { $($case:ident,)+ })+) => {
+        $(mod $module;)+
+
+        #[doc(hidden)]
+        pub mod case {
+            $(pub use super::$module::{$($case),+};)+
+        }
+
+        /// Makes a test of every promise that a store gives, each with a store of its own.
+        ///
+        /// The argument is an expression for a fresh, empty store; it may `.await`. A store that needs something
+        /// kept until its test ends, such as a temporary directory, comes as `guarded` pair of the two.
+        ///
+        /// ```
+        /// # use gatewright_core::store::MemoryStore;
+        /// mod plain {
+        ///     use super::*;
+        ///     gatewright_testing::store_suite!(MemoryStore::new());
+        /// }
+        ///
+        /// mod guarded {
+        ///     use super::*;
+        ///
+        ///     async fn in_a_directory() -> (MemoryStore, Directory) {
+        ///         (MemoryStore::new(), Directory)
+        ///     }
+        ///
+        ///     struct Directory;
+        ///
+        ///     gatewright_testing::store_suite!(guarded in_a_directory().await);
+        /// }
+        /// # fn main() {}
+        /// ```
+        #[macro_export]
+        macro_rules! store_suite {
+            (guarded $d fresh:expr) => {
+                $($(
+                    #[test]
+                    fn $case() {
+                        $crate::store::run(async { $d fresh }, $crate::store::case::$case);
+                    }
+                )+)+
+            };
+            ($d fresh:expr) => {
+                $crate::store_suite!(guarded ($d fresh, ()));
+            };
+        }
+    };
+}
+
+suite! { $
+    credentials {
+        a_stored_credential_comes_back_whole,
+        an_unknown_id_finds_nothing,
+        an_id_is_unique_for_its_kind_alone,
+        a_taken_id_is_refused_even_after_a_revocation,
+        of_many_insertions_of_one_id_one_succeeds,
+        insertions_at_once_are_all_listed_once,
+        a_credential_shows_its_tenant_as_it_is_now,
+        another_tenant_neither_sees_nor_changes_a_credential,
+        the_last_use_only_moves_forward,
+        a_use_is_written_to_its_own_column_alone,
+    }
+    lists {
+        a_page_holds_no_more_than_its_limit,
+        pages_together_are_the_list_oldest_first,
+        a_filter_leaves_out_other_kinds_and_owners,
+        a_list_is_whole_while_rows_are_inserted,
+    }
+    revoking {
+        a_revoked_credential_stays_and_says_so,
+        a_second_revocation_changes_nothing_but_is_published,
+        of_many_revocations_one_takes_effect,
+        a_read_that_starts_after_a_revocation_sees_it,
+    }
+    rotating {
+        a_rotation_puts_the_new_secret_first,
+        a_grace_ends_with_the_credential,
+        a_second_rotation_drops_the_oldest_secret,
+        a_revocation_ends_a_grace,
+        what_is_not_live_is_not_rotated,
+        rotations_at_once_leave_two_secrets,
+        a_rotation_does_not_revive_what_is_revoked_meanwhile,
+        a_hash_is_swapped_only_where_it_stands,
+        a_swap_keeps_the_grace,
+        of_many_swaps_of_one_hash_one_succeeds,
+        a_swap_does_not_revive_what_was_rotated_away,
+    }
+    tenants {
+        a_membership_is_found_by_id_and_by_slug,
+        a_platform_administrator_belongs_everywhere,
+        an_id_or_slug_is_never_used_twice,
+        of_many_tenants_of_one_slug_one_is_created,
+        a_member_gets_and_changes_a_role,
+        a_removed_member_is_gone,
+        the_last_of_a_role_stays,
+        of_two_last_owners_removed_at_once_one_stays,
+        a_changed_role_leaves_an_owner,
+        of_two_last_owners_demoted_at_once_one_stays,
+        memberships_are_listed_by_slug_within_a_kind,
+        members_are_listed_by_mail_address,
+        a_change_of_plan_is_published,
+    }
+    accounts {
+        a_stored_account_comes_back_whole,
+        a_mail_address_is_one_in_any_case,
+        of_many_accounts_of_one_address_one_is_created,
+        a_new_password_ends_every_token,
+        a_password_is_swapped_only_where_it_stands,
+        of_many_swaps_of_one_password_one_succeeds,
+    }
+    tokens {
+        an_epoch_starts_at_zero_and_rises,
+        users_and_clients_have_their_own_epochs,
+        epochs_raised_at_once_all_count,
+        an_ended_session_says_so,
+        a_denied_token_says_so,
+        only_what_has_passed_is_forgotten,
+        a_later_note_never_shortens_an_earlier_one,
+    }
+    keys {
+        signing_keys_come_back_whole_and_oldest_first,
+        signing_keys_are_replaced_only_where_they_stand,
+        of_many_replacements_one_succeeds,
+        a_tag_key_is_stored_once,
+        of_many_tag_keys_of_one_id_one_is_stored,
+    }
+}
