@@ -1,1 +1,96 @@
-//! The authorization-server half of Gatewright: mint, rotate and revoke credentials, sign access tokens.
+//! The half of Gatewright that makes credentials.
+//!
+//! - [`CredentialIssuer`] mints, rotates and revokes API keys and personal access tokens. Nobody gets to see a secret that
+//!   can do more than they can, or longer: see [`Authority`].
+//! - [`SigningKeys`] keeps the keys that sign access tokens: generated, published before use, retired after the last token
+//!   they signed has expired, and sealed at rest under a [`SealingKey`].
+//! - [`AccessTokens`] signs access tokens (RFC 9068).
+//! - [`guard_tag_keys`] loads the keys of the guard tags, or makes the first one.
+//!
+//! No framework and no endpoint is in here: handlers call it.
+//!
+//! # A key's life
+//!
+//! A key is minted, passes, is asked for more than it may, and is refused from the moment it is revoked:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use gatewright_core::audit::NoAudit;
+//! use gatewright_core::credential::{Field, Secret, SecretKind};
+//! use gatewright_core::error::ErrorCode;
+//! use gatewright_core::gate::{Admitted, Arrival, Coherence, Gate};
+//! use gatewright_core::hash::{Argon2Settings, HashPool, PoolConfig};
+//! use gatewright_core::policy::{Policy, Realm};
+//! use gatewright_core::principal::{Tenant, TenantId, TenantKind, UserId};
+//! use gatewright_core::scope::{ScopeCatalog, ScopeSet};
+//! use gatewright_core::store::{MembershipStore, MemoryStore};
+//! use gatewright_issuer::{Authority, CredentialIssuer, MintRequest, guard_tag_keys};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Arc::new(MemoryStore::new());
+//! // Cheap hashes, for examples and tests alone. Without this line the gate hashes at 19 MiB.
+//! let pool = HashPool::start(PoolConfig::new(Argon2Settings::insecure_for_tests()))?;
+//! let tags = guard_tag_keys(&*store).await?;
+//! let gate = Gate::builder(Arc::clone(&store), Coherence::SingleProcess, tags)
+//!     .hash_pool(pool)
+//!     .build()?;
+//! let catalog = ScopeCatalog::builder()
+//!     .declare("links.read", "See links")
+//!     .declare("links.write", "Change links")
+//!     .build()?;
+//! let issuer =
+//!     CredentialIssuer::new(gate.clone(), store.clone(), Arc::new(catalog), Arc::new(NoAudit::default()));
+//!
+//! let (acme, alice) = (TenantId::new("ten_1")?, UserId::new("usr_1")?);
+//! let workspace = Tenant::new(acme.clone(), TenantKind::from_static("workspace"), "acme", "free");
+//! gate.changes().publish(store.create_tenant(workspace, &alice, "owner").await?);
+//!
+//! // Minted at the command line.
+//! let scopes = ScopeSet::parse("links.read")?;
+//! let request = MintRequest::new("tnx", acme.clone(), alice.clone(), scopes).named("ci");
+//! let minted = issuer.mint(request, &Authority::operator()).await?;
+//!
+//! let realm = Realm::builder("api").build();
+//! let policy = gate.compile(&Policy::api_key().scope("links.read"), &realm).expect("no mistakes");
+//! let present = async |secret: &Secret| {
+//!     let value = format!("Bearer {}", secret.expose());
+//!     let fields: &[(Field, &[u8])] = &[(Field::Authorization, value.as_bytes())];
+//!     gate.authenticate(fields, &policy, &Arrival::new()).decided().await
+//! };
+//!
+//! // It passes ...
+//! let Admitted { principal: Some(caller), .. } = present(&minted.secret).await? else {
+//!     unreachable!("the policy admits nobody without a key");
+//! };
+//! assert_eq!(caller.user(), Some(&alice));
+//!
+//! // ... and passes on no more than it has ...
+//! let more = MintRequest::new("tnx", acme.clone(), alice, ScopeSet::parse("links.write")?);
+//! let refusal = issuer.mint(more, &Authority::of(&caller, &realm)).await.unwrap_err();
+//! assert_eq!(refusal.code(), ErrorCode::InsufficientScope);
+//!
+//! // ... until it is revoked: the very next request is refused.
+//! issuer.revoke(SecretKind::ApiKey, &acme, minted.id.as_str(), None).await?;
+//! let refusal = present(&minted.secret).await.unwrap_err();
+//! assert_eq!(refusal.code(), ErrorCode::TokenRevoked);
+//! # Ok(())
+//! # }
+//! ```
+
+mod access_token;
+mod authority;
+mod credential;
+mod guard_tag;
+mod sealing;
+mod signing;
+
+pub use access_token::{AccessTokens, Grant, IssueError, IssuedToken};
+pub use authority::Authority;
+pub use credential::{
+    CredentialIssuer, MintRequest, MintedCredential, RotatedCredential, RotationGrace,
+};
+pub use guard_tag::{GuardTagError, guard_tag_keys};
+pub use sealing::{SealError, SealingKey};
+pub use signing::{KeyLifetimes, SigningKeys, SigningKeysError};
