@@ -1,1 +1,57 @@
 //! Gatewright as a tower layer for any http 1.x service.
+//!
+//! - [`GateLayer`], [`GateService`], [`GateFuture`]: the middleware;
+//! - [`Guarded`]: what it leaves in the request's extensions for the service;
+//! - [`RenderRefusal`], [`HttpRefusal`], [`HandlerRefusal`]: how refusals become responses;
+//! - [`Guard`], [`HeaderFields`], [`rendered_response`]: the same steps for adapters of frameworks.
+//!
+//! Admitted requests reach the service with [`Guarded`] in their extensions. Refused ones are answered by the layer, and
+//! the [`AuthError`](gatewright_core::error::AuthError) stands in the response's extensions for the service's own logs.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use gatewright_core::policy::{Policy, Realm};
+//! use gatewright_core::principal::TenantKind;
+//! use gatewright_testing::TestAuthority;
+//! use gatewright_tower::{GateLayer, Guarded};
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! // A gate for tests; a service builds its own over its store, by `Gate::builder`.
+//! let authority = TestAuthority::new(TenantKind::from_static("workspace"), ["acme"]).await;
+//! let gate = authority.gate().clone();
+//! let reader = authority.key("acme", "links.read").await;
+//! let writer = authority.key("acme", "links.write").await;
+//!
+//! let whoami = service_fn(async |request: Request<Full<Bytes>>| {
+//!     let guarded = Guarded::of(request.extensions())?;
+//!     let caller = guarded.principal().map(|principal| principal.subject().to_string());
+//!     Ok::<_, BoxError>(Response::new(Full::<Bytes>::from(caller.unwrap_or_default())))
+//! });
+//!
+//! let policy = Policy::api_key().scope("links.read");
+//! let policy = gate.compile(&policy, &Realm::builder("links").build()).map_err(|mistakes| format!("{mistakes:?}"))?;
+//! let service = GateLayer::new(gate, policy).layer(whoami);
+//!
+//! let call = |key: &str| Request::get("/").header("x-api-key", key).body(Full::default());
+//! let passed = service.clone().oneshot(call(&reader)?).await?;
+//! assert_eq!(passed.status(), 200);
+//!
+//! let refused = service.oneshot(call(&writer)?).await?;
+//! assert_eq!(refused.status(), 403);
+//! # Ok(())
+//! # }
+//! ```
+
+mod fields;
+mod gate;
+mod guard;
+mod render;
+
+pub use fields::HeaderFields;
+pub use gate::{GateFuture, GateLayer, GateService, ReadSource, ReadTenant};
+pub use guard::{Guard, Guarded};
+pub use render::{HandlerRefusal, HttpRefusal, RenderRefusal, rendered_response};

@@ -1,0 +1,67 @@
+//! The fields of an http request, as the gate reads them.
+
+use gatewright_core::credential::{Field, Fields};
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
+
+/// Reads the credential fields of an [`http::HeaderMap`].
+#[derive(Clone, Copy)]
+pub struct HeaderFields<'a>(&'a HeaderMap);
+
+impl<'a> HeaderFields<'a> {
+    /// The fields of `headers`.
+    #[must_use]
+    pub const fn new(headers: &'a HeaderMap) -> Self {
+        Self(headers)
+    }
+}
+
+impl std::fmt::Debug for HeaderFields<'_> {
+    // Credentials stand in these fields.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HeaderFields").finish_non_exhaustive()
+    }
+}
+
+impl Fields for HeaderFields<'_> {
+    fn values(&self, field: Field) -> impl Iterator<Item = &[u8]> {
+        static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+        let name = match field {
+            Field::Authorization => Some(&AUTHORIZATION),
+            Field::ApiKey => Some(&X_API_KEY),
+            Field::Cookie => Some(&COOKIE),
+            _ => None,
+        };
+        name.into_iter()
+            .flat_map(|name| self.0.get_all(name))
+            .map(HeaderValue::as_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_a_field_in_order_and_no_other_field() {
+        let mut headers = HeaderMap::new();
+        headers.append("authorization", HeaderValue::from_static("Basic a"));
+        headers.append("x-api-key", HeaderValue::from_static("k"));
+        headers.append("Authorization", HeaderValue::from_static("Bearer b"));
+        headers.append("cookie", HeaderValue::from_static("c=d"));
+        let fields = HeaderFields::new(&headers);
+        let of = |field| fields.values(field).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        assert_eq!(
+            of(Field::Authorization),
+            [b"Basic a".to_vec(), b"Bearer b".to_vec()]
+        );
+        assert_eq!(of(Field::ApiKey), [b"k".to_vec()]);
+        assert_eq!(of(Field::Cookie), [b"c=d".to_vec()]);
+    }
+
+    #[test]
+    fn debug_shows_no_credential() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-api-key", HeaderValue::from_static("tnx_secret"));
+        assert!(!format!("{:?}", HeaderFields::new(&headers)).contains("secret"));
+    }
+}

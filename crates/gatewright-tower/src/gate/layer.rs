@@ -1,0 +1,83 @@
+//! The layer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use gatewright_core::gate::Gate;
+use gatewright_core::policy::CompiledPolicy;
+use http::request::Parts;
+use tower_layer::Layer;
+
+use super::{GateService, ReadSource, ReadTenant};
+use crate::{Guard, HttpRefusal};
+
+/// Puts a gate in front of a service: whoever its policy doesn't admit is answered by the layer.
+///
+/// By default no tenant and no source address are known, and refusals are rendered in the dialect of the policy's realm.
+#[derive(Clone, Debug)]
+#[must_use = "a layer guards nothing until it is put around a service"]
+pub struct GateLayer<T = ReadTenant, A = ReadSource, R = HttpRefusal> {
+    guard: Guard<R>,
+    tenant: T,
+    source: A,
+}
+
+impl GateLayer {
+    /// A layer that admits whom `policy` admits. `policy` must have been compiled by `gate`; otherwise every request is
+    /// refused as `internal_error`.
+    pub fn new(gate: Gate, policy: Arc<CompiledPolicy>) -> Self {
+        Self::guarding(Guard::new(gate, policy))
+    }
+}
+
+impl<R> GateLayer<ReadTenant, ReadSource, R> {
+    /// A layer of this guard, for instance one that renders refusals in its own way.
+    pub const fn guarding(guard: Guard<R>) -> Self {
+        Self {
+            guard,
+            tenant: |_| None,
+            source: |_| None,
+        }
+    }
+}
+
+impl<T, A, R> GateLayer<T, A, R> {
+    /// Reads the tenant's name, decoded, from each request. A policy that names a tenant parameter needs this: without
+    /// a name it admits nobody.
+    pub fn tenant_from<F>(self, tenant: F) -> GateLayer<F, A, R>
+    where
+        F: Fn(&Parts) -> Option<String> + Clone,
+    {
+        GateLayer {
+            guard: self.guard,
+            tenant,
+            source: self.source,
+        }
+    }
+
+    /// Reads the address that each request came from, for limits by source. A header says it truly only if a proxy of
+    /// yours set it.
+    pub fn source_from<F>(self, source: F) -> GateLayer<T, F, R>
+    where
+        F: Fn(&Parts) -> Option<IpAddr> + Clone,
+    {
+        GateLayer {
+            guard: self.guard,
+            tenant: self.tenant,
+            source,
+        }
+    }
+}
+
+impl<S, T: Clone, A: Clone, R> Layer<S> for GateLayer<T, A, R> {
+    type Service = GateService<S, T, A, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        GateService::new(
+            inner,
+            self.guard.clone(),
+            self.tenant.clone(),
+            self.source.clone(),
+        )
+    }
+}

@@ -1,0 +1,148 @@
+//! How a refusal becomes a response.
+
+use bytes::Bytes;
+use gatewright_core::dialect::Rendered;
+use gatewright_core::error::AuthError;
+use gatewright_core::policy::CompiledPolicy;
+use http::header::{HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+
+/// Makes the response that a refused caller gets.
+///
+/// A type parameter of the layer, since protocols over HTTP differ: a gRPC service answers 200 with the status in
+/// trailers.
+pub trait RenderRefusal<B> {
+    /// The response for `error` on a route of `policy`. `problem` says that the client asked for
+    /// `application/problem+json`.
+    fn render(&self, error: &AuthError, policy: &CompiledPolicy, problem: bool) -> Response<B>;
+}
+
+/// Renders refusals in the dialect of the policy's realm, for bodies that can be made of [`Bytes`].
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct HttpRefusal;
+
+impl<B: From<Bytes>> RenderRefusal<B> for HttpRefusal {
+    fn render(&self, error: &AuthError, policy: &CompiledPolicy, problem: bool) -> Response<B> {
+        rendered_response(policy.refusal(error, problem))
+    }
+}
+
+/// What core rendered, as an http response.
+pub fn rendered_response<B: From<Bytes>>(rendered: Rendered) -> Response<B> {
+    let mut response = Response::new(B::from(Bytes::from(rendered.body)));
+    *response.status_mut() =
+        StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    put_fields(&mut response, rendered.fields);
+    response
+}
+
+/// Sets fields that the response doesn't have. What no header may hold is left out.
+pub(crate) fn put_fields<B>(
+    response: &mut Response<B>,
+    fields: impl IntoIterator<Item = (&'static str, String)>,
+) {
+    for (name, value) in fields {
+        if let Ok(name) = HeaderName::from_lowercase(name.as_bytes())
+            && let Ok(value) = HeaderValue::try_from(value)
+        {
+            put(response, name, value);
+        }
+    }
+}
+
+pub(crate) fn put<B>(response: &mut Response<B>, name: HeaderName, value: HeaderValue) {
+    if !response.headers().contains_key(&name) {
+        // Fails only past 24,576 fields, a response that no server sends.
+        let _ = response.headers_mut().try_insert(name, value);
+    }
+}
+
+/// Marks the response of a handler that refuses by itself: in the response's extensions it makes the guard around the
+/// handler render the refusal again, in its route's dialect.
+///
+/// The fields that the handler set stay, except those that describe the replaced body (`content-…`).
+#[derive(Clone, Debug)]
+pub struct HandlerRefusal(AuthError);
+
+impl HandlerRefusal {
+    /// A refusal for `error`.
+    #[must_use]
+    pub const fn new(error: AuthError) -> Self {
+        Self(error)
+    }
+
+    pub(crate) fn take<B>(response: &mut Response<B>) -> Option<AuthError> {
+        let Self(error) = response.extensions_mut().remove()?;
+        Some(error)
+    }
+}
+
+/// Puts `refusal` in the place of what a handler answered.
+pub(crate) fn replace<B>(answered: Response<B>, mut refusal: Response<B>) -> Response<B> {
+    let (mut parts, _) = answered.into_parts();
+    let fresh = std::mem::take(refusal.headers_mut());
+    let stale: Vec<HeaderName> = parts
+        .headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("content-") || fresh.contains_key(*name))
+        .cloned()
+        .collect();
+    for name in stale {
+        parts.headers.remove(name);
+    }
+    parts.headers.extend(fresh);
+    parts
+        .extensions
+        .extend(std::mem::take(refusal.extensions_mut()));
+    *refusal.headers_mut() = parts.headers;
+    *refusal.extensions_mut() = parts.extensions;
+    refusal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_answer_keeps_what_does_not_describe_its_body() {
+        let mut answered: Response<Bytes> = Response::new(Bytes::from_static(b"old"));
+        for (name, value) in [
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+            ("content-encoding", "br"),
+            ("content-type", "text/plain"),
+            ("www-authenticate", "Old"),
+        ] {
+            answered
+                .headers_mut()
+                .append(name, HeaderValue::from_static(value));
+        }
+        let mut refusal = Response::new(Bytes::from_static(b"new"));
+        *refusal.status_mut() = StatusCode::FORBIDDEN;
+        refusal
+            .headers_mut()
+            .append("content-type", HeaderValue::from_static("application/json"));
+        refusal
+            .headers_mut()
+            .append("www-authenticate", HeaderValue::from_static("New"));
+        let response = replace(answered, refusal);
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert_eq!(response.body(), "new");
+        let mut fields: Vec<_> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        fields.sort_unstable();
+        assert_eq!(
+            fields,
+            [
+                ("content-type", "application/json"),
+                ("set-cookie", "a=1"),
+                ("set-cookie", "b=2"),
+                ("www-authenticate", "New"),
+            ]
+        );
+    }
+}
