@@ -1,1 +1,72 @@
 //! Gatewright for axum: extractors, refusals and a router that knows its policies.
+//!
+//! - [`GuardedRouter`], [`get`], [`put`] and the other methods, [`GuardedMethods`]: routes that can't be declared without
+//!   a policy, checked all at once, and the table of them;
+//! - [`Authenticated`], [`MaybeAuthenticated`], [`Scoped`]: the proven caller, for handlers;
+//! - [`Refusal`]: a handler's own refusal, in the dialect of its route.
+//!
+//! A plain [`Router`](axum::Router) can be guarded as a whole by the layer of `gatewright-tower`; the extractors work
+//! there too. On a route behind no gate they answer 500, never a pass.
+//!
+//! ```
+//! use axum::body::Body;
+//! use axum::http::Request;
+//! use gatewright_axum::{Authenticated, GuardedRouter, get};
+//! use gatewright_core::policy::{Policy, Realm};
+//! use gatewright_core::principal::TenantKind;
+//! use gatewright_testing::TestAuthority;
+//! use tower::ServiceExt as _;
+//!
+//! async fn list(caller: Authenticated) -> String {
+//!     format!("the links of {}", caller.subject())
+//! }
+//!
+//! async fn create(caller: Authenticated) -> String {
+//!     format!("a link for {}", caller.subject())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A gate for tests; a service builds its own over its store, by `Gate::builder`.
+//! let authority = TestAuthority::new(TenantKind::from_static("workspace"), ["acme"]).await;
+//! let gate = authority.gate().clone();
+//! let reader = authority.key("acme", "links.read").await;
+//!
+//! let (router, table) = GuardedRouter::new(gate, Realm::builder("links").build())
+//!     .route(
+//!         "/links",
+//!         get(Policy::api_key().scope("links.read"), list).post(Policy::api_key().scope("links.write"), create),
+//!     )
+//!     .route("/health", get(Policy::public(), async || "fine"))
+//!     .finish()?;
+//! println!("{table}");
+//!
+//! let call = |method: &str| Request::builder().method(method).uri("/links").header("x-api-key", &reader);
+//! let passed = router.clone().oneshot(call("GET").body(Body::empty())?).await?;
+//! assert_eq!(passed.status(), 200);
+//!
+//! let refused = router.oneshot(call("POST").body(Body::empty())?).await?;
+//! assert_eq!(refused.status(), 403);
+//! let challenge = refused.headers()["www-authenticate"].to_str()?;
+//! assert!(challenge.ends_with(r#"scope="links.write""#));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! - `connect-info` (default): takes the source address that limits go by from axum's `ConnectInfo<SocketAddr>`. Without it
+//!   no address is known unless [`GuardedRouter::source_from`] says how to find it.
+
+mod extract;
+mod guarded;
+mod methods;
+mod paths;
+mod refusal;
+mod router;
+mod source;
+
+pub use extract::{Authenticated, MaybeAuthenticated, Scoped};
+pub use methods::{GuardedMethods, delete, get, head, options, patch, post, put};
+pub use refusal::Refusal;
+pub use router::GuardedRouter;

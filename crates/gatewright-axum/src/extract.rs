@@ -1,0 +1,147 @@
+//! What a handler asks for of its caller.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum::extract::FromRequestParts;
+use gatewright_core::error::{AuthError, Cause};
+use gatewright_core::principal::{Principal, Verified};
+use gatewright_core::scope::ScopeMarker;
+use gatewright_tower::Guarded;
+use http::request::Parts;
+
+use crate::Refusal;
+
+/// The caller, proven by the gate in front of the handler.
+///
+/// Refuses with 401 `missing_bearer_token` where the policy admits callers who present nothing and this one did. On a route
+/// behind no gate, or whose policy is public alone, it answers 500 `internal_error`: the log says
+/// [`Cause::GateMissing`] or [`Cause::PolicyMissing`].
+///
+/// `Option<Authenticated>` is no extractor, since it would let a bad credential look like none; ask for
+/// [`MaybeAuthenticated`].
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "handlers destructure it among their arguments"
+)]
+pub struct Authenticated(pub Verified<Principal>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let guarded = Guarded::of(&parts.extensions)?;
+        Ok(Self(required(guarded)?.clone()))
+    }
+}
+
+impl Deref for Authenticated {
+    type Target = Verified<Principal>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// The caller, if one presented a credential, on a route that admits both (`Policy::jwt().or(Policy::public())`).
+///
+/// What was presented is right: a bad credential was refused before the handler. Behind no gate it answers 500
+/// `internal_error` with [`Cause::GateMissing`].
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "handlers destructure it among their arguments"
+)]
+pub struct MaybeAuthenticated(pub Option<Verified<Principal>>);
+
+impl<S: Send + Sync> FromRequestParts<S> for MaybeAuthenticated {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let guarded = Guarded::of(&parts.extensions)?;
+        Ok(Self(guarded.principal().cloned()))
+    }
+}
+
+impl Deref for MaybeAuthenticated {
+    type Target = Option<Verified<Principal>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// The caller of a route whose policy makes sure of the scope `M`.
+///
+/// It adds no requirement: it asserts that everybody whom the route's policy admits may do what `M` names, so that a
+/// handler and its policy can't drift apart. Where the policy doesn't make sure of it, every call is 500
+/// `internal_error`, whatever scopes the caller has, and the error's source names the scope.
+pub struct Scoped<M> {
+    principal: Verified<Principal>,
+    scope: PhantomData<fn() -> M>,
+}
+
+impl<M> Scoped<M> {
+    /// The caller.
+    #[must_use]
+    pub fn into_principal(self) -> Verified<Principal> {
+        self.principal
+    }
+}
+
+impl<M: ScopeMarker, S: Send + Sync> FromRequestParts<S> for Scoped<M> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let guarded = Guarded::of(&parts.extensions)?;
+        if !guarded.policy().guarantees(M::SCOPE) {
+            let missing = format!(
+                "the handler asserts the scope `{}`, which its policy does not require",
+                M::SCOPE
+            );
+            return Err(AuthError::from(Cause::PolicyMissing)
+                .with_source(missing)
+                .into());
+        }
+        Ok(Self {
+            principal: required(guarded)?.clone(),
+            scope: PhantomData,
+        })
+    }
+}
+
+impl<M> Deref for Scoped<M> {
+    type Target = Verified<Principal>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.principal
+    }
+}
+
+impl<M> Clone for Scoped<M> {
+    fn clone(&self) -> Self {
+        Self {
+            principal: self.principal.clone(),
+            scope: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for Scoped<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Scoped").field(&self.principal).finish()
+    }
+}
+
+/// The principal, where the policy can have one.
+fn required(guarded: &Guarded) -> Result<&Verified<Principal>, Cause> {
+    guarded.principal().ok_or_else(|| {
+        if guarded.policy().modes().next().is_none() {
+            Cause::PolicyMissing
+        } else {
+            Cause::NothingPresented
+        }
+    })
+}

@@ -1,0 +1,117 @@
+//! A handler behind a gate.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::handler::{Handler, HandlerService};
+use axum::response::Response;
+use gatewright_core::error::{AuthError, Cause, ErrorCode};
+use gatewright_tower::{GateFuture, Guard, HttpRefusal};
+use http::request::Parts;
+use pin_project_lite::pin_project;
+
+use crate::source::ReadSource;
+
+/// The guard of one route, and what it reads of its requests.
+pub(crate) struct Post {
+    pub(crate) guard: Guard,
+    pub(crate) source: ReadSource,
+}
+
+/// The handler of one route with its guard. A handler and not a layer: axum boxes nothing more for it.
+pub(crate) struct GuardedHandler<H> {
+    pub(crate) post: Arc<Post>,
+    pub(crate) handler: H,
+}
+
+impl<H: Clone> Clone for GuardedHandler<H> {
+    fn clone(&self) -> Self {
+        Self {
+            post: Arc::clone(&self.post),
+            handler: self.handler.clone(),
+        }
+    }
+}
+
+impl<H, T, S> Handler<T, S> for GuardedHandler<H>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    type Future = GuardedFuture<H, T, S>;
+
+    fn call(self, request: Request, state: S) -> Self::Future {
+        let Post { guard, source } = &*self.post;
+        let (mut parts, body) = request.into_parts();
+        let source = source(&parts);
+        let tenant = guard
+            .policy()
+            .tenant_parameter()
+            .map(|name| path_parameter(&mut parts, name))
+            .transpose();
+        let request = Request::from_parts(parts, body);
+        let response = match tenant {
+            Ok(tenant) => {
+                let mut service = self.handler.with_state(state);
+                guard.call(&mut service, request, tenant.as_deref(), source)
+            }
+            Err(error) => guard.refuse(error, &request),
+        };
+        GuardedFuture { response }
+    }
+}
+
+/// A parameter of the whole path, nesting included, decoded as axum's `Path` decodes it.
+fn path_parameter(parts: &mut Parts, name: &str) -> Result<String, AuthError> {
+    let reading = pin!(RawPathParams::from_request_parts(parts, &()));
+    // Ready at once: it only looks at the request's extensions.
+    match reading.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(parameters)) => parameters
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.to_owned())
+            .ok_or_else(|| Cause::PolicyMissing.into()),
+        Poll::Ready(Err(RawPathParamsRejection::InvalidUtf8InPathParam(_))) => {
+            Err(AuthError::new(ErrorCode::InvalidRequest).with_message("The path is not UTF-8"))
+        }
+        Poll::Ready(Err(_)) | Poll::Pending => Err(Cause::PolicyMissing.into()),
+    }
+}
+
+pin_project! {
+    /// The response of a guarded handler.
+    pub(crate) struct GuardedFuture<H, T, S>
+    where
+        H: Handler<T, S>,
+        T: 'static,
+        S: Clone,
+        S: Send,
+        S: Sync,
+        S: 'static,
+    {
+        #[pin]
+        response: GateFuture<HandlerService<H, T, S>, Body, HttpRefusal>,
+    }
+}
+
+impl<H, T, S> Future for GuardedFuture<H, T, S>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let answered: Result<Response, Infallible> = ready!(self.project().response.poll(context));
+        let Ok(response) = answered;
+        Poll::Ready(response)
+    }
+}

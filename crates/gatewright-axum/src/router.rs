@@ -1,0 +1,331 @@
+//! A router whose every route has a policy.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::ready;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodRouter, any};
+use gatewright_core::error::ErrorCode;
+use gatewright_core::gate::Gate;
+use gatewright_core::policy::{
+    CompiledPolicy, Policy, Realm, RouteErrors, RouteTable, RouteTableBuilder,
+};
+use gatewright_tower::Guard;
+use http::request::Parts;
+
+use crate::Refusal;
+use crate::guarded::{GuardedHandler, Post};
+use crate::methods::{Guardable, GuardedMethods};
+use crate::paths::Paths;
+use crate::source::{self, ReadSource};
+
+/// Collects routes with their policies, and makes an axum [`Router`] of them if every policy is right.
+///
+/// All of its routes are in one realm, whose dialect also answers unknown paths (404 `not_found`) and methods (405
+/// `method_not_allowed`). The source address that limits go by is axum's `ConnectInfo<SocketAddr>`, unless
+/// [`source_from`](Self::source_from) says otherwise.
+///
+/// A path with a slash at the end is another path. `OPTIONS` is a method like others: a browser's preflight, which carries
+/// no credential, gets 405 unless a layer around the finished router answers it before the gate does.
+#[must_use = "routes serve nothing until `finish` makes a router of them"]
+pub struct GuardedRouter<S = ()> {
+    zone: Zone,
+    routes: Vec<Route<S>>,
+    nested: Vec<(String, Self)>,
+    fallbacks: Vec<Route<S>>,
+}
+
+/// What the routes of one router have in common.
+#[derive(Clone)]
+struct Zone {
+    gate: Gate,
+    realm: Realm,
+    source: Option<ReadSource>,
+}
+
+struct Route<S> {
+    path: String,
+    methods: Vec<Guardable<S>>,
+    /// The zone of the router that was merged, where it isn't the router's own.
+    zone: Option<Zone>,
+}
+
+impl<S> GuardedRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    /// A router without routes.
+    pub const fn new(gate: Gate, realm: Realm) -> Self {
+        Self {
+            zone: Zone {
+                gate,
+                realm,
+                source: None,
+            },
+            routes: Vec::new(),
+            nested: Vec::new(),
+            fallbacks: Vec::new(),
+        }
+    }
+
+    /// Reads the source address of requests in another way, for this router and those nested in it that don't say theirs.
+    /// A header says it truly only if a proxy of yours set it.
+    pub fn source_from(
+        mut self,
+        source: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.zone.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Serves a path, in axum's syntax. The same path may be added again with other methods.
+    pub fn route(mut self, path: &str, methods: GuardedMethods<S>) -> Self {
+        self.routes.push(Route {
+            path: path.to_owned(),
+            methods: methods.methods,
+            zone: None,
+        });
+        self
+    }
+
+    /// Serves the routes of `inner` under a prefix, as [`Router::nest`] does. `inner` may be of another realm, but not of
+    /// another gate: its routes would answer `internal_error`.
+    pub fn nest(mut self, prefix: &str, inner: Self) -> Self {
+        self.nested.push((prefix.to_owned(), inner));
+        self
+    }
+
+    /// Serves the routes of `other` too, each in the realm that it was declared in. Unknown paths stay this router's,
+    /// unless `other` alone has a [`fallback`](Self::fallback); two are a mistake that [`finish`](Self::finish) reports.
+    pub fn merge(mut self, other: Self) -> Self {
+        let Self {
+            zone,
+            routes,
+            mut nested,
+            fallbacks,
+        } = other;
+        for (_, inner) in &mut nested {
+            inner.zone.source = inner.zone.source.take().or_else(|| zone.source.clone());
+        }
+        let adopt = |mut route: Route<S>| {
+            route.zone.get_or_insert_with(|| zone.clone());
+            route
+        };
+        self.routes.extend(routes.into_iter().map(adopt));
+        self.fallbacks.extend(fallbacks.into_iter().map(adopt));
+        self.nested.extend(nested);
+        self
+    }
+
+    /// Answers unknown paths, of any method, with a handler of its own instead of 404 `not_found`.
+    pub fn fallback<H, T>(mut self, policy: Policy, handler: H) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        self.fallbacks.push(Route {
+            path: "/*".to_owned(),
+            methods: vec![Guardable::any(policy, handler)],
+            zone: None,
+        });
+        self
+    }
+
+    /// Gives the handlers their state.
+    pub fn with_state<S2>(self, state: S) -> GuardedRouter<S2> {
+        let routes = |routes: Vec<Route<S>>| {
+            routes
+                .into_iter()
+                .map(|route| route.with_state(&state))
+                .collect()
+        };
+        GuardedRouter {
+            zone: self.zone,
+            routes: routes(self.routes),
+            fallbacks: routes(self.fallbacks),
+            nested: self
+                .nested
+                .into_iter()
+                .map(|(prefix, inner)| (prefix, inner.with_state(state.clone())))
+                .collect(),
+        }
+    }
+
+    /// The router and the table of its routes, if every policy is right.
+    ///
+    /// What is added to the [`Router`] afterwards is not guarded.
+    ///
+    /// # Errors
+    /// Every mistake of every route, nested ones included, at once; paths that axum can't serve are among them.
+    pub fn finish(mut self) -> Result<(Router<S>, RouteTable), RouteErrors> {
+        let mut table = self.zone.gate.routes();
+        self.compile("", &mut table, &mut Paths::default());
+        let table = table.finish()?;
+        let source: ReadSource = Arc::new(source::peer);
+        Ok((self.build(&source), table))
+    }
+
+    fn compile(&mut self, prefix: &str, table: &mut RouteTableBuilder, paths: &mut Paths) {
+        for route in &self.routes {
+            let path = joined(prefix, &route.path);
+            if let Err(mistake) = paths.route(&route.path, &path) {
+                let method = route.methods.first().map_or("*", |method| method.method);
+                table.reject(method, &path, mistake);
+            }
+        }
+        for route in self.routes.iter_mut().chain(&mut self.fallbacks) {
+            let realm = &route.zone.as_ref().unwrap_or(&self.zone).realm;
+            let path = joined(prefix, &route.path);
+            for method in &mut route.methods {
+                method.compiled = table.add(method.method, &path, &method.policy, realm);
+            }
+        }
+        for (inner_prefix, inner) in &mut self.nested {
+            let whole = joined(prefix, inner_prefix);
+            if let Err(mistake) = paths.nest(inner_prefix, &whole) {
+                table.reject("*", &whole, mistake);
+            }
+            inner.compile(&whole, table, paths);
+        }
+    }
+
+    /// Called once all policies are compiled.
+    fn build(self, inherited: &ReadSource) -> Router<S> {
+        let source = self.zone.source.as_ref().unwrap_or(inherited);
+        let mut router = Router::new();
+
+        let mut paths: BTreeMap<String, (Zone, MethodRouter<S>)> = BTreeMap::new();
+        for route in self.routes {
+            let zone = route.zone.unwrap_or_else(|| self.zone.clone());
+            let (_, served) = paths
+                .entry(route.path)
+                .or_insert_with(|| (zone.clone(), MethodRouter::new()));
+            for method in route.methods {
+                if let Some(method) = zone.guarded(method, source) {
+                    *served = std::mem::take(served).merge(method);
+                }
+            }
+        }
+        for (path, (zone, mut served)) in paths {
+            if let Some(refused) = zone.refuses(ErrorCode::MethodNotAllowed, source) {
+                served = served.fallback(refused);
+            }
+            router = router.route(&path, served);
+        }
+        for (prefix, inner) in self.nested {
+            router = router.nest(&prefix, inner.build(source));
+        }
+
+        let own = self.fallbacks.into_iter().find_map(|route| {
+            let zone = route.zone.unwrap_or_else(|| self.zone.clone());
+            route
+                .methods
+                .into_iter()
+                .find_map(|method| zone.guarded(method, source))
+        });
+        match own {
+            Some(own) => router.fallback(own),
+            None => match self.zone.refuses(ErrorCode::NotFound, source) {
+                Some(refused) => router.fallback(refused),
+                None => router,
+            },
+        }
+    }
+}
+
+impl<S> Route<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    fn with_state<S2>(self, state: &S) -> Route<S2> {
+        Route {
+            path: self.path,
+            methods: self
+                .methods
+                .into_iter()
+                .map(|method| method.with_state(state.clone()))
+                .collect(),
+            zone: self.zone,
+        }
+    }
+}
+
+impl Zone {
+    fn guarded<S>(&self, method: Guardable<S>, inherited: &ReadSource) -> Option<MethodRouter<S>> {
+        let post = self.post(method.compiled?, inherited);
+        Some((method.attach)(post))
+    }
+
+    /// A handler that answers everybody with this code, in the realm's dialect. It stands behind the gate too, so that
+    /// asking for what isn't there is charged to the source address.
+    fn refuses<S>(&self, code: ErrorCode, inherited: &ReadSource) -> Option<MethodRouter<S>>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let policy = self.gate.compile(&Policy::public(), &self.realm).ok()?;
+        Some(any(GuardedHandler {
+            post: self.post(policy, inherited),
+            handler: move || ready(Refusal::from(code)),
+        }))
+    }
+
+    fn post(&self, policy: Arc<CompiledPolicy>, inherited: &ReadSource) -> Arc<Post> {
+        Arc::new(Post {
+            guard: Guard::new(self.gate.clone(), policy),
+            source: Arc::clone(self.source.as_ref().unwrap_or(inherited)),
+        })
+    }
+}
+
+/// The path that axum serves for a path under a prefix.
+fn joined(prefix: &str, path: &str) -> String {
+    if prefix.ends_with('/') {
+        format!("{prefix}{}", path.trim_start_matches('/'))
+    } else if path == "/" && !prefix.is_empty() {
+        prefix.to_owned()
+    } else {
+        format!("{prefix}{path}")
+    }
+}
+
+impl<S> fmt::Debug for GuardedRouter<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardedRouter")
+            .field("realm", &self.zone.realm.name())
+            .field("routes", &self.routes)
+            .field("nested", &self.nested)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for Route<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("path", &self.path)
+            .field("methods", &self.methods)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined;
+
+    #[test]
+    fn joins_as_axum_nests() {
+        for (prefix, path, whole) in [
+            ("", "/", "/"),
+            ("", "/a", "/a"),
+            ("/v2", "/", "/v2"),
+            ("/v2", "/a/", "/v2/a/"),
+            ("/v2/", "/a", "/v2/a"),
+            ("/v2/", "/", "/v2/"),
+        ] {
+            assert_eq!(joined(prefix, path), whole, "{prefix:?} {path:?}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The path parameter that names the tenant.
+
+use axum::Router;
+use axum::extract::Path;
+use gatewright_axum::{Authenticated, GuardedRouter, get};
+use gatewright_core::error::Cause;
+use gatewright_core::policy::{Policy, Realm};
+use gatewright_testing::TestAuthority;
+
+use crate::answer::{bearer, send};
+use crate::{HANDLE, authority};
+
+/// `/handles/{handle}/links/{slug}`, the tenant named in the prefix.
+fn service(authority: &TestAuthority) -> Router {
+    let realm = Realm::builder("api").tenant_kind(HANDLE).build();
+    let policy = Policy::pat().scope("links.read").tenant_from("handle");
+    let inner = GuardedRouter::new(authority.gate().clone(), realm.clone()).route(
+        "/links/{slug}",
+        get(
+            policy,
+            async |caller: Authenticated, Path((handle, slug)): Path<(String, String)>| {
+                assert_eq!(
+                    caller.tenant().unwrap().slug(),
+                    handle,
+                    "the gate and `Path` decode alike"
+                );
+                format!("{handle} {slug}")
+            },
+        ),
+    );
+    let (router, _) = GuardedRouter::new(authority.gate().clone(), realm)
+        .nest("/handles/{handle}", inner)
+        .finish()
+        .unwrap();
+    router
+}
+
+#[tokio::test]
+async fn the_tenant_of_a_prefix_is_the_tenant_of_its_routes() {
+    let authority = authority().await;
+    let router = service(&authority);
+    let pat = bearer(&authority.pat("creator", "links.read").await);
+    assert_eq!(
+        send(&router, "GET /handles/creator/links/x", &[&pat])
+            .await
+            .body,
+        "creator x"
+    );
+    // The name is compared after decoding.
+    assert_eq!(
+        send(&router, "GET /handles/cre%61tor/links/x", &[&pat])
+            .await
+            .body,
+        "creator x"
+    );
+    // Another parameter of the same value isn't the tenant, and a tenant that doesn't exist looks like one that does.
+    for path in [
+        "/handles/other/links/creator",
+        "/handles/nobody/links/x",
+        "/handles/Creator/links/x",
+    ] {
+        let answer = send(&router, &format!("GET {path}"), &[&pat]).await;
+        assert_eq!(
+            (answer.status, answer.cause()),
+            (403, Some(Cause::ForeignTenant)),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn escaped_delimiters_are_part_of_the_name() {
+    let authority = authority().await;
+    let router = service(&authority);
+    let pat = bearer(&authority.pat("a/b %c", "links.read").await);
+    let passed = send(&router, "GET /handles/a%2Fb%20%25c/links/x", &[&pat]).await;
+    assert_eq!((passed.status, passed.body.as_str()), (200, "a/b %c x"));
+    // Decoded once, never twice.
+    let twice = send(&router, "GET /handles/a%252Fb%20%25c/links/x", &[&pat]).await;
+    assert_eq!(
+        (twice.status, twice.cause()),
+        (403, Some(Cause::ForeignTenant))
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_text_is_refused_before_the_gate() {
+    let authority = authority().await;
+    let router = service(&authority);
+    let pat = bearer(&authority.pat("creator", "links.read").await);
+    for fields in [&[][..], &[&*pat]] {
+        let answer = send(&router, "GET /handles/%ff/links/x", fields).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.body.contains("invalid_request"), "{}", answer.body);
+    }
+}
