@@ -1,0 +1,38 @@
+//! What every handler works with.
+
+use std::sync::Arc;
+
+use gatewright_core::audit::AuditSink;
+use gatewright_core::gate::Gate;
+use gatewright_core::hash::Passwords;
+use gatewright_issuer::{AccessTokens, CredentialIssuer, SigningKeys};
+use gatewright_sqlx::SqliteStore;
+
+use crate::product::Product;
+use crate::realms::Realms;
+
+/// The reference server's parts, made once at start. Cheap to clone: all clones share them.
+#[derive(Clone)]
+pub(crate) struct App {
+    /// Decides who may call what.
+    pub(crate) gate: Gate,
+    /// Accounts, tenants, memberships, credentials, revocations, keys.
+    pub(crate) store: Arc<SqliteStore>,
+    /// Links, webhooks, domains, conversions, checkout sessions: in the same database.
+    pub(crate) product: Product,
+    /// Mints, rotates and revokes keys and personal access tokens.
+    pub(crate) credentials: CredentialIssuer,
+    /// Signs access tokens.
+    pub(crate) tokens: AccessTokens,
+    /// The keys that sign.
+    pub(crate) signing: Arc<SigningKeys>,
+    /// Checks passwords, in a pool of its own.
+    pub(crate) passwords: Passwords,
+    /// The families of routes.
+    pub(crate) realms: Arc<Realms>,
+    /// Where what happened is written down.
+    pub(crate) audit: Arc<dyn AuditSink>,
+    /// The absolute URL that the server is reached at, without a slash at the end. Every absolute URL in an answer begins
+    /// with it, never with what a request says.
+    pub(crate) public_url: Arc<str>,
+}

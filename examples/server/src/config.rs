@@ -1,0 +1,461 @@
+//! What the program is told: by flags, by the environment, by a file; in that order.
+//!
+//! A setting has one name everywhere: `public-url` is the flag `--public-url`, the variable `GATEWRIGHT_PUBLIC_URL` and
+//! the key `public-url` of the file. All mistakes are collected before the program gives up, and each says where the
+//! wrong value stands; a value that may be secret is never repeated.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gatewright_issuer::SealingKey;
+use zeroize::Zeroizing;
+
+/// Every setting, by name. The sealing key itself stands in no file and no list of processes.
+const SETTINGS: &[&str] = &[
+    LISTEN,
+    DATABASE,
+    PUBLIC_URL,
+    LIMITS,
+    LOG,
+    SEALING_KEY,
+    SEALING_KEY_FILE,
+];
+const LISTEN: &str = "listen";
+const DATABASE: &str = "database";
+const PUBLIC_URL: &str = "public-url";
+const LIMITS: &str = "limits";
+const LOG: &str = "log";
+const SEALING_KEY: &str = "sealing-key";
+const SEALING_KEY_FILE: &str = "sealing-key-file";
+
+/// How the flags are told apart from what they override.
+#[derive(Debug, Default, Clone, clap::Args)]
+pub(crate) struct Flags {
+    /// The database: sqlite:PATH, or a path [default: sqlite:./gatewright.db]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database: Option<String>,
+    /// A file with the key (32 bytes in base64) that seals the signing keys [default: beside the database]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) sealing_key_file: Option<String>,
+    /// A configuration file in TOML
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<String>,
+    /// The form of the log: text or json [default: text]
+    #[arg(long, global = true, value_name = "FORM")]
+    pub(crate) log: Option<String>,
+}
+
+/// The flags of `serve` alone.
+#[derive(Debug, Default, Clone, clap::Args)]
+pub(crate) struct ServeFlags {
+    /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// The URL that the server is reached at [default: http:// and the address it listens on]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// plan: as each tenant's plan says; off: none, for load tests [default: plan]
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) limits: Option<String>,
+}
+
+/// Everything the program was told, checked.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) database: PathBuf,
+    pub(crate) public_url: Option<String>,
+    pub(crate) limits: Limits,
+    pub(crate) log: LogForm,
+    pub(crate) sealing: SealingSource,
+}
+
+/// Whether rates are limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limits {
+    Plan,
+    Off,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogForm {
+    Text,
+    Json,
+}
+
+/// Where the key that seals the signing keys comes from.
+#[derive(Debug)]
+pub(crate) enum SealingSource {
+    /// It was given.
+    Key(SealingKey),
+    /// It is in this file, which must exist.
+    File(PathBuf),
+    /// It is beside the database, and is made if it is missing.
+    Beside,
+}
+
+/// All that is wrong with what the program was told; never empty.
+#[derive(Debug)]
+pub(crate) struct ConfigErrors(Vec<String>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration is not valid:")?;
+        for mistake in &self.0 {
+            write!(f, "\n  {mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl Settings {
+    /// Reads the environment and the file, and checks all of it.
+    pub(crate) fn load(flags: &Flags, serve: &ServeFlags) -> Result<Self, ConfigErrors> {
+        Self::load_from(flags, serve, |name| std::env::var(name).ok())
+    }
+
+    fn load_from(
+        flags: &Flags,
+        serve: &ServeFlags,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigErrors> {
+        let mut told = Told::default();
+        let file = match &flags.config {
+            Some(path) => Some((path.clone(), "--config")),
+            None => variable("GATEWRIGHT_CONFIG").map(|path| (path, "GATEWRIGHT_CONFIG")),
+        };
+        if let Some((path, origin)) = file {
+            told.read_file(Path::new(&path), origin);
+        }
+        for name in SETTINGS {
+            let variable_name = variable_name(name);
+            if let Some(text) = variable(&variable_name) {
+                told.put(name, text, variable_name);
+            }
+        }
+        for (name, flag) in [
+            (DATABASE, &flags.database),
+            (SEALING_KEY_FILE, &flags.sealing_key_file),
+            (LOG, &flags.log),
+            (LISTEN, &serve.listen),
+            (PUBLIC_URL, &serve.public_url),
+            (LIMITS, &serve.limits),
+        ] {
+            if let Some(text) = flag {
+                told.put(name, text.clone(), format!("--{name}"));
+            }
+        }
+        told.settings()
+    }
+}
+
+/// The values as they were told, each with where it stands. A later one takes the place of an earlier one.
+#[derive(Default)]
+struct Told {
+    values: BTreeMap<&'static str, (Zeroizing<String>, String)>,
+    mistakes: Vec<String>,
+}
+
+impl Told {
+    fn put(&mut self, name: &'static str, text: String, origin: String) {
+        self.values.insert(name, (Zeroizing::new(text), origin));
+    }
+
+    fn read_file(&mut self, path: &Path, origin: &str) {
+        let shown = path.display();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.mistakes
+                    .push(format!("{origin}: {shown} cannot be read: {error}"));
+                return;
+            }
+        };
+        let table = match text.parse::<toml::Table>() {
+            Ok(table) => table,
+            // The message, without the excerpt of the file that the error also has.
+            Err(error) => {
+                let message = error.message();
+                self.mistakes
+                    .push(format!("{shown} is not TOML: {message}"));
+                return;
+            }
+        };
+        for (key, value) in table {
+            let known = SETTINGS
+                .iter()
+                .find(|name| **name == key && **name != SEALING_KEY);
+            match (known, value) {
+                (Some(name), toml::Value::String(text)) => {
+                    self.put(name, text, format!("`{key}` in {shown}"));
+                }
+                (Some(_), _) => self
+                    .mistakes
+                    .push(format!("`{key}` in {shown}: must be a string")),
+                (None, _) => self
+                    .mistakes
+                    .push(format!("`{key}` in {shown}: no such setting")),
+            }
+        }
+    }
+
+    fn settings(mut self) -> Result<Settings, ConfigErrors> {
+        let listen = self.parsed(LISTEN, |text| {
+            text.parse()
+                .map_err(|_| "must be an address and a port, such as 127.0.0.1:8080".to_owned())
+        });
+        let database = self.parsed(DATABASE, database);
+        let public_url = self.parsed(PUBLIC_URL, public_url);
+        let limits = self.parsed(LIMITS, |text| match text {
+            "plan" => Ok(Limits::Plan),
+            "off" => Ok(Limits::Off),
+            _ => Err("must be `plan` or `off`".to_owned()),
+        });
+        let log = self.parsed(LOG, |text| match text {
+            "text" => Ok(LogForm::Text),
+            "json" => Ok(LogForm::Json),
+            _ => Err("must be `text` or `json`".to_owned()),
+        });
+        let sealing = self.sealing();
+        if self.mistakes.is_empty() {
+            Ok(Settings {
+                listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+                database: database.unwrap_or_else(|| PathBuf::from("./gatewright.db")),
+                public_url,
+                limits: limits.unwrap_or(Limits::Plan),
+                log: log.unwrap_or(LogForm::Text),
+                sealing,
+            })
+        } else {
+            Err(ConfigErrors(self.mistakes))
+        }
+    }
+
+    fn sealing(&mut self) -> SealingSource {
+        let key = self.parsed(SEALING_KEY, sealing_key);
+        let file = self.parsed(SEALING_KEY_FILE, |path| Ok(PathBuf::from(path)));
+        if let (Some((_, key)), Some((_, file))) = (
+            self.values.get(SEALING_KEY),
+            self.values.get(SEALING_KEY_FILE),
+        ) {
+            self.mistakes
+                .push(format!("{key} and {file}: only one of them may be given"));
+        }
+        match (key, file) {
+            (Some(key), _) => SealingSource::Key(key),
+            (None, Some(file)) => SealingSource::File(file),
+            (None, None) => SealingSource::Beside,
+        }
+    }
+
+    fn parsed<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (text, origin) = self.values.get(name)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(mistake) => {
+                self.mistakes.push(format!("{origin}: {mistake}"));
+                None
+            }
+        }
+    }
+}
+
+fn variable_name(setting: &str) -> String {
+    format!(
+        "GATEWRIGHT_{}",
+        setting.to_ascii_uppercase().replace('-', "_")
+    )
+}
+
+fn database(text: &str) -> Result<PathBuf, String> {
+    let path = match text.split_once(':') {
+        // A path of one letter and a colon is a drive.
+        Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
+        Some(("postgres" | "postgresql", _)) => {
+            return Err("Postgres is not in this build; use sqlite:PATH".to_owned());
+        }
+        Some((scheme, _)) if scheme.len() > 1 && !scheme.contains(['/', '.']) => {
+            return Err("no such kind of database; use sqlite:PATH".to_owned());
+        }
+        _ => text,
+    };
+    match path {
+        "" => Err("names no file; use sqlite:PATH".to_owned()),
+        ":memory:" => Err("a server needs a database in a file; use sqlite:PATH".to_owned()),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+/// The URL without a slash at the end. It begins every absolute URL in an answer and is the `iss` of our tokens, so it
+/// holds nothing but scheme, authority and perhaps a path.
+fn public_url(text: &str) -> Result<String, String> {
+    let rule = || "must be https://HOST or http://HOST, without query or fragment".to_owned();
+    let url: axum::http::Uri = text.parse().map_err(|_| rule())?;
+    let authority = url.authority().ok_or_else(rule)?;
+    let known = matches!(url.scheme_str(), Some("http" | "https"));
+    // What stands after the host and is no port of 16 bits would only be found by whoever follows the URL.
+    let host = authority.host();
+    let odd_port = authority.as_str().len() > host.len() && authority.port_u16().is_none();
+    if !known
+        || host.is_empty()
+        || odd_port
+        || authority.as_str().contains('@')
+        || text.contains(['?', '#'])
+    {
+        return Err(rule());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A sealing key from the base64 of its 32 bytes.
+pub(crate) fn sealing_key(text: &str) -> Result<SealingKey, String> {
+    let rule = || "must be 32 bytes in base64".to_owned();
+    let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| rule())?);
+    SealingKey::new(&bytes).map_err(|_| rule())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn load(
+        serve: &ServeFlags,
+        flags: &Flags,
+        environment: &[(&str, &str)],
+    ) -> Result<Settings, ConfigErrors> {
+        Settings::load_from(flags, serve, |name| {
+            environment
+                .iter()
+                .find_map(|(key, value)| (*key == name).then(|| (*value).to_owned()))
+        })
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    fn with_file(file: &tempfile::NamedTempFile) -> Flags {
+        Flags {
+            config: Some(file.path().to_str().unwrap().to_owned()),
+            ..Flags::default()
+        }
+    }
+
+    #[test]
+    fn has_a_default_for_everything() {
+        let settings = load(&ServeFlags::default(), &Flags::default(), &[]).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.database, Path::new("./gatewright.db"));
+        assert_eq!(settings.public_url, None);
+        assert_eq!(settings.limits, Limits::Plan);
+        assert_eq!(settings.log, LogForm::Text);
+        assert!(matches!(settings.sealing, SealingSource::Beside));
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_and_that_the_file() {
+        let file = file("listen = '127.0.0.1:1'\nlimits = 'off'\nlog = 'json'\n");
+        let serve = ServeFlags {
+            listen: Some("127.0.0.1:3".to_owned()),
+            ..ServeFlags::default()
+        };
+        let environment = [
+            ("GATEWRIGHT_LISTEN", "127.0.0.1:2"),
+            ("GATEWRIGHT_LIMITS", "plan"),
+        ];
+        let settings = load(&serve, &with_file(&file), &environment).unwrap();
+        assert_eq!(settings.listen.port(), 3);
+        assert_eq!(settings.limits, Limits::Plan);
+        assert_eq!(settings.log, LogForm::Json);
+    }
+
+    #[test]
+    fn the_environment_can_name_the_file() {
+        let file = file("public-url = 'https://api.example/'");
+        let path = file.path().to_str().unwrap();
+        let environment = [("GATEWRIGHT_CONFIG", path)];
+        let settings = load(&ServeFlags::default(), &Flags::default(), &environment).unwrap();
+        assert_eq!(settings.public_url.as_deref(), Some("https://api.example"));
+    }
+
+    #[test]
+    fn tells_every_mistake_and_where_it_stands() {
+        let file = file("listen = 8080\nlisen = 'x'\nsealing-key = 'x'\nlimits = 'some'\n");
+        let flags = Flags {
+            database: Some("postgres://db".to_owned()),
+            ..with_file(&file)
+        };
+        let environment = [
+            ("GATEWRIGHT_PUBLIC_URL", "ftp://x"),
+            ("GATEWRIGHT_SEALING_KEY", "c2VjcmV0"),
+            ("GATEWRIGHT_SEALING_KEY_FILE", "/x"),
+        ];
+        let told = load(&ServeFlags::default(), &flags, &environment)
+            .unwrap_err()
+            .to_string();
+        for expected in [
+            "`listen` in ",
+            "must be a string",
+            "`lisen` in ",
+            "no such setting",
+            "`sealing-key` in ",
+            "`limits` in ",
+            "must be `plan` or `off`",
+            "--database: Postgres is not in this build",
+            "GATEWRIGHT_PUBLIC_URL: must be https://HOST",
+            "GATEWRIGHT_SEALING_KEY: must be 32 bytes in base64",
+            "only one of them may be given",
+        ] {
+            assert!(told.contains(expected), "{expected:?} is missing in {told}");
+        }
+        assert!(!told.contains("c2VjcmV0"), "a secret is repeated");
+    }
+
+    #[test]
+    fn databases_and_urls() {
+        assert_eq!(database("sqlite:a.db").unwrap(), Path::new("a.db"));
+        assert_eq!(database("sqlite:///a.db").unwrap(), Path::new("/a.db"));
+        assert_eq!(database("/tmp/a.db").unwrap(), Path::new("/tmp/a.db"));
+        for wrong in [
+            "",
+            "sqlite:",
+            "mysql://x",
+            "sqlite::memory:",
+            "postgresql://x",
+        ] {
+            assert!(database(wrong).is_err(), "{wrong}");
+        }
+        for wrong in [
+            "",
+            "example.com",
+            "https://",
+            "https://a@b",
+            "https://a?b",
+            "https://a#b",
+            "https://:80",
+            "https://a:99999",
+            "https://a:",
+        ] {
+            assert!(public_url(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(
+            public_url("http://[::1]:80/a/").unwrap(),
+            "http://[::1]:80/a"
+        );
+    }
+}

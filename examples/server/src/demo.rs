@@ -1,0 +1,193 @@
+//! `serve --demo`: one of everything, to try the server with.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use gatewright_core::credential::{IdAlphabet, MintError, random_id};
+use gatewright_core::scope::ScopeSet;
+use gatewright_issuer::{Authority, MintRequest};
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::accounts::{self, NewUser};
+use crate::app::App;
+use crate::failure::Failure;
+use crate::start::Foundation;
+
+const EMAIL: &str = "demo@example.com";
+const WORKSPACE: &str = "demo";
+const HANDLE: &str = "demo";
+const PLAN: &str = "pro";
+const PAT_SCOPES: &str = "links.read links.write analytics.read webhooks.read webhooks.write";
+/// 119 random bits.
+const PASSWORD_LENGTH: usize = 20;
+
+/// What a demonstration can be used with. Its secrets are good for nothing once its database is gone.
+#[derive(Serialize)]
+pub(crate) struct Demo {
+    base_url: String,
+    email: &'static str,
+    #[serde(serialize_with = "exposed")]
+    password: Zeroizing<String>,
+    workspace: &'static str,
+    handle: &'static str,
+    #[serde(serialize_with = "exposed")]
+    api_key: Zeroizing<String>,
+    #[serde(serialize_with = "exposed")]
+    pat: Zeroizing<String>,
+}
+
+impl Demo {
+    /// Makes a verified user with a workspace, a handle, an API key and a personal access token.
+    ///
+    /// # Errors
+    /// [`Failure`] where the database or the system does not go along.
+    pub(crate) async fn create(
+        foundation: &Foundation,
+        app: &App,
+        base_url: &str,
+    ) -> Result<Self, Failure> {
+        let password = random_password()?;
+        let user = accounts::create(
+            foundation,
+            NewUser {
+                email: EMAIL,
+                password: password.clone(),
+                workspace: WORKSPACE,
+                handle: Some((HANDLE, PLAN)),
+                platform_admin: false,
+            },
+        )
+        .await?;
+        let handle = user
+            .handle
+            .ok_or_else(|| Failure::new("the demonstration has no handle"))?;
+        let authority = Authority::operator();
+        let mint = |brand: &str, tenant, scopes| {
+            let request = MintRequest::new(brand, tenant, user.user.clone(), scopes).named("demo");
+            let authority = &authority;
+            async move {
+                let minted = app.credentials.mint(request, authority).await?;
+                Ok::<_, Failure>(Zeroizing::new(minted.secret.expose().to_owned()))
+            }
+        };
+        Ok(Self {
+            base_url: base_url.to_owned(),
+            email: EMAIL,
+            password,
+            workspace: WORKSPACE,
+            handle: HANDLE,
+            api_key: mint("tnx", user.workspace, ScopeSet::parse("*")?).await?,
+            pat: mint("patv1", handle, ScopeSet::parse(PAT_SCOPES)?).await?,
+        })
+    }
+
+    /// Lines to paste into a shell.
+    pub(crate) fn curls(&self) -> String {
+        let Self {
+            base_url,
+            email,
+            password,
+            handle,
+            api_key,
+            pat,
+            ..
+        } = self;
+        let (password, api_key, pat) = (&**password, &**api_key, &**pat);
+        format!(
+            "\nTry it:\n\n\
+             curl -H 'Authorization: Bearer {api_key}' {base_url}/whoami\n\
+             curl -H 'Authorization: Bearer {api_key}' {base_url}/api/v1/users/api-keys\n\
+             curl -H 'Authorization: Bearer {pat}' {base_url}/v2/public/handles/{handle}/links\n\
+             curl -H 'Content-Type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}' {base_url}/api/v1/users/login\n"
+        )
+    }
+
+    /// Writes all of it as JSON into a file that its owner alone can read. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// The system's, where the file cannot be written.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        // Its mode is 0600 from the start, and stays so in the place of an older file.
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        let json = Zeroizing::new(serde_json::to_string_pretty(self)?);
+        writeln!(file, "{}", *json)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map(drop).map_err(|failed| failed.error)
+    }
+}
+
+fn exposed<S: Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret)
+}
+
+fn random_password() -> Result<Zeroizing<String>, MintError> {
+    random_id(IdAlphabet::Alphanumeric, PASSWORD_LENGTH).map(Zeroizing::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demo() -> Demo {
+        let secret = |text: &str| Zeroizing::new(text.to_owned());
+        Demo {
+            base_url: "http://127.0.0.1:1".to_owned(),
+            email: EMAIL,
+            password: random_password().unwrap(),
+            workspace: WORKSPACE,
+            handle: HANDLE,
+            api_key: secret("tnx_a"),
+            pat: secret("patv1_b"),
+        }
+    }
+
+    #[test]
+    fn the_file_holds_every_member_and_is_the_owners_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("demo.json");
+        std::fs::write(&path, "something older").unwrap();
+        let demo = demo();
+        demo.write(&path).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "base_url": "http://127.0.0.1:1",
+                "email": "demo@example.com",
+                "password": *demo.password,
+                "workspace": "demo",
+                "handle": "demo",
+                "api_key": "tnx_a",
+                "pat": "patv1_b",
+            })
+        );
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn every_line_to_paste_is_a_curl_of_this_server() {
+        let curls = demo().curls();
+        let lines: Vec<_> = curls
+            .lines()
+            .filter(|line| line.starts_with("curl"))
+            .collect();
+        assert_eq!(lines.len(), 4);
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.contains(" http://127.0.0.1:1/"))
+        );
+    }
+}

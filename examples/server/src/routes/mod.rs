@@ -1,0 +1,94 @@
+//! Every route of the service, each with its policy.
+
+mod caller;
+mod coverage;
+mod credentials;
+mod handle;
+mod login;
+#[cfg(test)]
+mod tests;
+mod whoami;
+mod workspace;
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::middleware::map_response;
+use axum::response::Response;
+use gatewright_axum::{GuardedRouter, get};
+use gatewright_core::limit::FailureLimiter;
+use gatewright_core::policy::{Policy, RouteErrors, RouteTable};
+
+use crate::app::App;
+
+/// The longest body that is read.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// What handlers share: the parts of the server, and what only its routes need. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Site(Arc<Shared>);
+
+pub(crate) struct Shared {
+    /// The server's parts.
+    pub(crate) app: App,
+    /// Counts failed logins.
+    pub(crate) logins: FailureLimiter,
+    /// The endpoint coverage map, known once all routes are.
+    pub(crate) coverage: OnceLock<Bytes>,
+}
+
+impl Deref for Site {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").finish_non_exhaustive()
+    }
+}
+
+/// The service's router and the table of its routes. Serve it with `into_make_service_with_connect_info::<SocketAddr>`, or
+/// limits know no source address.
+///
+/// # Errors
+/// Every mistake of every route's policy.
+pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouteErrors> {
+    let site = Site(Arc::new(Shared {
+        app,
+        logins: FailureLimiter::new(),
+        coverage: OnceLock::new(),
+    }));
+    let (gate, realms) = (&site.app.gate, &site.app.realms);
+    let anybody = Policy::jwt().or(Policy::pat()).or(Policy::api_key());
+    let (router, table) = GuardedRouter::new(gate.clone(), realms.root.clone())
+        .route("/whoami", get(anybody, whoami::whoami))
+        .nest("/api/v1", workspace::routes(gate, realms))
+        .nest("/v2", handle::routes(gate, realms))
+        .with_state(site.clone())
+        .finish()?;
+    // Set once, here; nobody asks before the router is handed out.
+    let _ = site.coverage.set(coverage::document(&table));
+    let router = router
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(map_response(not_to_be_stored));
+    Ok((router, table))
+}
+
+/// Nearly every answer is for one caller alone, or holds a secret (RFC 9111 §5.2.2.5).
+async fn not_to_be_stored(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,55 @@
+//! What a credential says about its holder.
+
+use axum::Json;
+use gatewright_axum::Authenticated;
+use gatewright_core::principal::Tenant;
+use gatewright_core::scope::ScopeSet;
+use serde::Serialize;
+
+use crate::web::rfc3339;
+
+/// The verified principal.
+#[derive(Debug, Serialize)]
+pub(super) struct Whoami {
+    /// `jwt`, `pat` or `api_key`.
+    kind: String,
+    /// `user:` or `client:`, and the id.
+    subject: String,
+    tenant: Option<TenantView>,
+    scopes: ScopeSet,
+    role: Option<String>,
+    credential_id: String,
+    expires_at: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct TenantView {
+    id: String,
+    kind: String,
+    slug: String,
+    plan: String,
+}
+
+/// `GET /whoami`: reads nothing beyond what the gate has read.
+pub(super) async fn whoami(Authenticated(principal): Authenticated) -> Json<Whoami> {
+    Json(Whoami {
+        kind: principal.mode().as_str().to_ascii_lowercase(),
+        subject: principal.subject().to_string(),
+        tenant: principal.tenant().map(TenantView::of),
+        scopes: principal.scopes().clone(),
+        role: principal.role().map(ToString::to_string),
+        credential_id: principal.credential().to_string(),
+        expires_at: principal.expires_at().map(rfc3339),
+    })
+}
+
+impl TenantView {
+    fn of(tenant: &Tenant) -> Self {
+        Self {
+            id: tenant.id().to_string(),
+            kind: tenant.kind().to_string(),
+            slug: tenant.slug().to_owned(),
+            plan: tenant.plan().to_owned(),
+        }
+    }
+}

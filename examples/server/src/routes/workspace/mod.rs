@@ -1,0 +1,43 @@
+//! The workspace API, `/api/v1`: a login's token passes by role, a key by scope.
+
+mod keys;
+mod people;
+
+use gatewright_axum::{GuardedRouter, get, post};
+use gatewright_core::gate::Gate;
+use gatewright_core::policy::Policy;
+
+use super::Site;
+use crate::realms::Realms;
+
+/// Everything under `/api/v1`.
+pub(super) fn routes(gate: &Gate, realms: &Realms) -> GuardedRouter<Site> {
+    let either =
+        |role: &str, scope: &str| Policy::jwt().role(role).or(Policy::api_key().scope(scope));
+    GuardedRouter::new(gate.clone(), realms.workspace.clone())
+        .route("/users/login", post(Policy::public(), people::login))
+        .route("/users/me", get(either("member", "users.read"), people::me))
+        .route(
+            "/users/team",
+            get(either("manager", "team.read"), people::team),
+        )
+        .route(
+            "/users/api-keys",
+            get(either("member", "keys.read"), keys::list)
+                .post(either("member", "keys.write"), keys::mint),
+        )
+        .route(
+            "/users/api-keys/{prefix}",
+            get(either("member", "keys.read"), keys::show)
+                .delete(either("member", "keys.write"), keys::revoke),
+        )
+        .route(
+            "/users/api-keys/{prefix}/rotate",
+            post(either("member", "keys.write"), keys::rotate),
+        )
+        .route(
+            "/admin/api-keys",
+            get(either("admin", "team.keys.read"), keys::list)
+                .post(either("admin", "team.keys.write"), keys::mint),
+        )
+}

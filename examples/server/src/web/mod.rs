@@ -1,0 +1,21 @@
+//! What handlers share of HTTP: bodies, pages, fields, failures.
+
+mod failure;
+mod field;
+mod json;
+mod origin;
+mod paging;
+mod settle;
+mod shown;
+mod source;
+mod times;
+
+pub(crate) use failure::Failure;
+pub(crate) use field::{domain, email, name, one_of, scopes, slug, text, url, whole};
+pub(crate) use json::{Json, OptionalJson};
+pub(crate) use origin::SameOrigin;
+pub(crate) use paging::{Listed, Paging, Query};
+pub(crate) use settle::settled;
+pub(crate) use shown::Shown;
+pub(crate) use source::{Source, source};
+pub(crate) use times::rfc3339;

@@ -1,0 +1,28 @@
+//! What the program promises, seen from outside: the built binary, spoken to over HTTP.
+
+// clippy.toml allows these in test functions; their helpers are tests as well.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod call;
+mod forge;
+mod server;
+mod shell;
+mod world;
+
+mod at_rest;
+mod availability;
+mod commands;
+mod conversions;
+mod cost;
+mod crash;
+mod demo;
+mod documents;
+mod isolation;
+mod lists;
+mod plans;
+mod program;
+mod reading;
+mod revocation;
+mod rotation;
+mod situations;
+mod whoami;
