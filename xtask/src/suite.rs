@@ -14,9 +14,36 @@ pub(crate) fn run() -> Result<(), Failure> {
             install: "apt-get install gcc libc6-dev",
         });
     }
+    if !has_curl() && !install_curl() {
+        return Err(Failure::Missing {
+            what: "curl, which runs the documents' own lines against the server,",
+            install: "apt-get install curl",
+        });
+    }
     // Not `--all-targets`: it leaves out the doc tests and runs the benches. Not fail-fast: whoever
     // reads the output of a run somewhere else wants every failure of it.
     workspace::show(workspace::cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
+}
+
+fn has_curl() -> bool {
+    succeeds("curl", &["--version"])
+}
+
+/// Asks the system's package manager, where there is one and it obeys.
+fn install_curl() -> bool {
+    succeeds("apt-get", &["update"])
+        && succeeds("apt-get", &["install", "--yes", "curl"])
+        && has_curl()
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// Says so now, in a sentence, where a build script would say it in two hundred lines.
