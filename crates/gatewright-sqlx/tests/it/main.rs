@@ -1,7 +1,6 @@
 //! What the relational stores promise, against SQLite in a file.
 
-// clippy.toml allows these in test functions; their helpers are tests as well.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "also in the functions that tests share")]
 
 mod busy;
 mod corrupt;

@@ -1,7 +1,11 @@
 //! What the program promises, seen from outside: the built binary, spoken to over HTTP.
 
-// clippy.toml allows these in test functions; their helpers are tests as well.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "also in the functions that tests share"
+)]
 
 mod call;
 mod forge;

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use gatewright_core::credential::SecretKind;
-use gatewright_core::error::ErrorCode;
 use gatewright_core::scope::ScopeSet;
 use gatewright_core::store::{CredentialFilter, CredentialRecord, CredentialStore};
 use gatewright_issuer::{Authority, MintRequest};
@@ -144,17 +143,13 @@ pub(super) async fn rotate(
     OptionalJson(body): OptionalJson<RotateBody>,
 ) -> Result<axum::Json<RotatedToken>, Failure> {
     let grace = body.grace()?;
-    let found = site.app.store.find(SecretKind::Pat, &path.token_id).await?;
-    let token = found
-        .filter(|token| token.tenant.id() == member.tenant.id())
-        .ok_or(ErrorCode::NotFound)?;
     let authority = Authority::of(&member.principal, &site.app.realms.handle);
     settled(async move {
-        let (tenant, id) = (member.tenant.id(), token.id.as_str());
+        let (tenant, id) = (member.tenant.id(), path.token_id);
         let issuer = &site.app.credentials;
-        let rotated = issuer.rotate(BRAND, tenant, id, grace, &authority).await?;
+        let rotated = issuer.rotate(BRAND, tenant, &id, grace, &authority).await?;
         Ok(axum::Json(RotatedToken {
-            token_id: id.to_owned(),
+            token_id: id,
             token: Shown(rotated.secret),
             old_secret_ends_at: rfc3339(rotated.old_secret_ends_at),
         }))
