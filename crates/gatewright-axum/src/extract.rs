@@ -5,10 +5,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
-use gatewright_core::error::{AuthError, Cause};
+use gatewright_core::gate::Guarded;
 use gatewright_core::principal::{Principal, Verified};
 use gatewright_core::scope::ScopeMarker;
-use gatewright_tower::Guarded;
 use http::request::Parts;
 
 use crate::Refusal;
@@ -17,7 +16,7 @@ use crate::Refusal;
 ///
 /// Refuses with 401 `missing_bearer_token` where the policy admits callers who present nothing and this one did. On a route
 /// behind no gate, or whose policy is public alone, it answers 500 `internal_error`: the log says
-/// [`Cause::GateMissing`] or [`Cause::PolicyMissing`].
+/// `GateMissing` or `PolicyMissing`.
 ///
 /// `Option<Authenticated>` is no extractor, since it would let a bad credential look like none; ask for
 /// [`MaybeAuthenticated`].
@@ -32,8 +31,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let guarded = Guarded::of(&parts.extensions)?;
-        Ok(Self(required(guarded)?.clone()))
+        let guarded = Guarded::of(parts.extensions.get())?;
+        Ok(Self(guarded.caller()?.clone()))
     }
 }
 
@@ -48,7 +47,7 @@ impl Deref for Authenticated {
 /// The caller, if one presented a credential, on a route that admits both (`Policy::jwt().or(Policy::public())`).
 ///
 /// What was presented is right: a bad credential was refused before the handler. Behind no gate it answers 500
-/// `internal_error` with [`Cause::GateMissing`].
+/// `internal_error` with the cause `GateMissing`.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::exhaustive_structs,
@@ -60,7 +59,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MaybeAuthenticated {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let guarded = Guarded::of(&parts.extensions)?;
+        let guarded = Guarded::of(parts.extensions.get())?;
         Ok(Self(guarded.principal().cloned()))
     }
 }
@@ -95,18 +94,9 @@ impl<M: ScopeMarker, S: Send + Sync> FromRequestParts<S> for Scoped<M> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let guarded = Guarded::of(&parts.extensions)?;
-        if !guarded.policy().guarantees(M::SCOPE) {
-            let missing = format!(
-                "the handler asserts the scope `{}`, which its policy does not require",
-                M::SCOPE
-            );
-            return Err(AuthError::from(Cause::PolicyMissing)
-                .with_source(missing)
-                .into());
-        }
+        let guarded = Guarded::of(parts.extensions.get())?;
         Ok(Self {
-            principal: required(guarded)?.clone(),
+            principal: guarded.caller_with(M::SCOPE)?.clone(),
             scope: PhantomData,
         })
     }
@@ -133,15 +123,4 @@ impl<M> fmt::Debug for Scoped<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Scoped").field(&self.principal).finish()
     }
-}
-
-/// The principal, where the policy can have one.
-fn required(guarded: &Guarded) -> Result<&Verified<Principal>, Cause> {
-    guarded.principal().ok_or_else(|| {
-        if guarded.policy().modes().next().is_none() {
-            Cause::PolicyMissing
-        } else {
-            Cause::NothingPresented
-        }
-    })
 }

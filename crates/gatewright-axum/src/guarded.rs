@@ -51,8 +51,8 @@ where
         let Post { guard, source } = &*self.post;
         let (mut parts, body) = request.into_parts();
         let source = source(&parts);
-        let tenant = guard
-            .policy()
+        let policy = guard.policy();
+        let tenant = policy
             .tenant_parameter()
             .map(|name| path_parameter(&mut parts, name))
             .transpose();
@@ -60,9 +60,9 @@ where
         let response = match tenant {
             Ok(tenant) => {
                 let mut service = self.handler.with_state(state);
-                guard.call(&mut service, request, tenant.as_deref(), source)
+                guard.call(&mut service, request, policy, tenant.as_deref(), source)
             }
-            Err(error) => guard.refuse(error, &request),
+            Err(error) => guard.refuse(error, &request, policy),
         };
         GuardedFuture { response }
     }
@@ -73,11 +73,14 @@ fn path_parameter(parts: &mut Parts, name: &str) -> Result<String, AuthError> {
     let reading = pin!(RawPathParams::from_request_parts(parts, &()));
     // Ready at once: it only looks at the request's extensions.
     match reading.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(parameters)) => parameters
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.to_owned())
-            .ok_or_else(|| Cause::PolicyMissing.into()),
+        Poll::Ready(Ok(parameters)) => {
+            let mut values = parameters.iter().filter(|(key, _)| *key == name);
+            match (values.next(), values.next()) {
+                (Some((_, value)), None) => Ok(value.to_owned()),
+                // With two of the name, one in a router that was put around, no rule says which of them counts.
+                _ => Err(Cause::PolicyMissing.into()),
+            }
+        }
         Poll::Ready(Err(RawPathParamsRejection::InvalidUtf8InPathParam(_))) => {
             Err(AuthError::new(ErrorCode::InvalidRequest).with_message("The path is not UTF-8"))
         }

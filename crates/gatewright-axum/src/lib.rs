@@ -61,7 +61,6 @@
 mod extract;
 mod guarded;
 mod methods;
-mod paths;
 mod refusal;
 mod router;
 mod source;

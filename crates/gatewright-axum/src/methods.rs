@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
-use gatewright_core::policy::{CompiledPolicy, Policy};
+use gatewright_core::policy::{LivePolicy, Policy};
 
 use crate::guarded::{GuardedHandler, Post};
 
@@ -22,7 +22,7 @@ pub struct GuardedMethods<S = ()> {
 pub(crate) struct Guardable<S> {
     pub(crate) method: &'static str,
     pub(crate) policy: Policy,
-    pub(crate) compiled: Option<Arc<CompiledPolicy>>,
+    pub(crate) compiled: Option<LivePolicy>,
     pub(crate) attach: Attach<S>,
 }
 
@@ -117,15 +117,9 @@ methods! {
 
 impl<S> fmt::Debug for GuardedMethods<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.methods).finish()
-    }
-}
-
-impl<S> fmt::Debug for Guardable<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guardable")
-            .field("method", &self.method)
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
+        let methods = self.methods.iter();
+        f.debug_map()
+            .entries(methods.map(|method| (method.method, &method.policy)))
+            .finish()
     }
 }

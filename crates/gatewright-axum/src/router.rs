@@ -8,19 +8,21 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{MethodRouter, any};
 use gatewright_core::error::ErrorCode;
 use gatewright_core::gate::Gate;
 use gatewright_core::policy::{
-    CompiledPolicy, Policy, Realm, RouteErrors, RouteTable, RouteTableBuilder,
+    LivePolicy, Policy, Realm, RouteErrors, RouteTable, RouteTableBuilder, allowed,
 };
 use gatewright_tower::Guard;
+use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
 
 use crate::Refusal;
 use crate::guarded::{GuardedHandler, Post};
 use crate::methods::{Guardable, GuardedMethods};
-use crate::paths::Paths;
 use crate::source::{self, ReadSource};
 
 /// Collects routes with their policies, and makes an axum [`Router`] of them if every policy is right.
@@ -29,8 +31,11 @@ use crate::source::{self, ReadSource};
 /// `method_not_allowed`). The source address that limits go by is axum's `ConnectInfo<SocketAddr>`, unless
 /// [`source_from`](Self::source_from) says otherwise.
 ///
-/// A path with a slash at the end is another path. `OPTIONS` is a method like others: a browser's preflight, which carries
-/// no credential, gets 405 unless a layer around the finished router answers it before the gate does.
+/// Paths are in axum's syntax: `{name}` is a segment, `{*rest}` at the end the rest. A parameter is named with ASCII letters,
+/// digits and `_`, and a path has at most 16 of them, so that a service and its route table can be the same on every
+/// framework. A path with a slash at the end is another path. `OPTIONS` is a method like others: a browser's preflight, which carries
+/// no credential, gets 405 unless the realm says which pages of other origins may call
+/// ([`RealmBuilder::cors`](gatewright_core::policy::RealmBuilder::cors)).
 #[must_use = "routes serve nothing until `finish` makes a router of them"]
 pub struct GuardedRouter<S = ()> {
     zone: Zone,
@@ -82,7 +87,7 @@ where
         self
     }
 
-    /// Serves a path, in axum's syntax. The same path may be added again with other methods.
+    /// Serves a path. The same path may be added again with other methods.
     pub fn route(mut self, path: &str, methods: GuardedMethods<S>) -> Self {
         self.routes.push(Route {
             path: path.to_owned(),
@@ -160,36 +165,27 @@ where
     /// What is added to the [`Router`] afterwards is not guarded.
     ///
     /// # Errors
-    /// Every mistake of every route, nested ones included, at once; paths that axum can't serve are among them.
+    /// Every mistake of every route, nested ones included, at once; paths that cannot be served are among them.
     pub fn finish(mut self) -> Result<(Router<S>, RouteTable), RouteErrors> {
         let mut table = self.zone.gate.routes();
-        self.compile("", &mut table, &mut Paths::default());
+        self.compile("", &mut table);
         let table = table.finish()?;
         let source: ReadSource = Arc::new(source::peer);
         Ok((self.build(&source), table))
     }
 
-    fn compile(&mut self, prefix: &str, table: &mut RouteTableBuilder, paths: &mut Paths) {
-        for route in &self.routes {
-            let path = joined(prefix, &route.path);
-            if let Err(mistake) = paths.route(&route.path, &path) {
-                let method = route.methods.first().map_or("*", |method| method.method);
-                table.reject(method, &path, mistake);
-            }
+    fn compile(&mut self, prefix: &str, table: &mut RouteTableBuilder) {
+        for route in &mut self.routes {
+            let path = table.path(prefix, &route.path);
+            route.compile(&path, &self.zone, table);
         }
-        for route in self.routes.iter_mut().chain(&mut self.fallbacks) {
-            let realm = &route.zone.as_ref().unwrap_or(&self.zone).realm;
-            let path = joined(prefix, &route.path);
-            for method in &mut route.methods {
-                method.compiled = table.add(method.method, &path, &method.policy, realm);
-            }
+        for fallback in &mut self.fallbacks {
+            let path = format!("{}/*", prefix.trim_end_matches('/'));
+            fallback.compile(&path, &self.zone, table);
         }
         for (inner_prefix, inner) in &mut self.nested {
-            let whole = joined(prefix, inner_prefix);
-            if let Err(mistake) = paths.nest(inner_prefix, &whole) {
-                table.reject("*", &whole, mistake);
-            }
-            inner.compile(&whole, table, paths);
+            let whole = table.nested(prefix, inner_prefix);
+            inner.compile(&whole, table);
         }
     }
 
@@ -198,21 +194,29 @@ where
         let source = self.zone.source.as_ref().unwrap_or(inherited);
         let mut router = Router::new();
 
-        let mut paths: BTreeMap<String, (Zone, MethodRouter<S>)> = BTreeMap::new();
+        let mut paths: BTreeMap<String, (Zone, Vec<&str>, MethodRouter<S>)> = BTreeMap::new();
         for route in self.routes {
             let zone = route.zone.unwrap_or_else(|| self.zone.clone());
-            let (_, served) = paths
+            let (_, methods, served) = paths
                 .entry(route.path)
-                .or_insert_with(|| (zone.clone(), MethodRouter::new()));
+                .or_insert_with(|| (zone.clone(), Vec::new(), MethodRouter::new()));
             for method in route.methods {
+                methods.push(method.method);
                 if let Some(method) = zone.guarded(method, source) {
                     *served = std::mem::take(served).merge(method);
                 }
             }
         }
-        for (path, (zone, mut served)) in paths {
+        for (path, (zone, methods, mut served)) in paths {
             if let Some(refused) = zone.refuses(ErrorCode::MethodNotAllowed, source) {
-                served = served.fallback(refused);
+                // axum would say `HEAD` twice where it is declared beside `GET`.
+                let allow = HeaderValue::from_str(&allowed(methods));
+                let allow = allow.unwrap_or(HeaderValue::from_static(""));
+                served =
+                    served.fallback(refused.layer(map_response(move |mut response: Response| {
+                        response.headers_mut().insert(ALLOW, allow.clone());
+                        ready(response)
+                    })));
             }
             router = router.route(&path, served);
         }
@@ -220,12 +224,9 @@ where
             router = router.nest(&prefix, inner.build(source));
         }
 
-        let own = self.fallbacks.into_iter().find_map(|route| {
-            let zone = route.zone.unwrap_or_else(|| self.zone.clone());
-            route
-                .methods
-                .into_iter()
-                .find_map(|method| zone.guarded(method, source))
+        let own = self.fallbacks.into_iter().find_map(|mut route| {
+            let zone = route.zone.as_ref().unwrap_or(&self.zone);
+            zone.guarded(route.methods.pop()?, source)
         });
         match own {
             Some(own) => router.fallback(own),
@@ -241,6 +242,13 @@ impl<S> Route<S>
 where
     S: Clone + Send + Sync + 'static,
 {
+    fn compile(&mut self, path: &str, around: &Zone, table: &mut RouteTableBuilder) {
+        let realm = &self.zone.as_ref().unwrap_or(around).realm;
+        for method in &mut self.methods {
+            method.compiled = table.add(method.method, path, &method.policy, realm);
+        }
+    }
+
     fn with_state<S2>(self, state: &S) -> Route<S2> {
         Route {
             path: self.path,
@@ -268,12 +276,12 @@ impl Zone {
     {
         let policy = self.gate.compile(&Policy::public(), &self.realm).ok()?;
         Some(any(GuardedHandler {
-            post: self.post(policy, inherited),
+            post: self.post(policy.into(), inherited),
             handler: move || ready(Refusal::from(code)),
         }))
     }
 
-    fn post(&self, policy: Arc<CompiledPolicy>, inherited: &ReadSource) -> Arc<Post> {
+    fn post(&self, policy: LivePolicy, inherited: &ReadSource) -> Arc<Post> {
         Arc::new(Post {
             guard: Guard::new(self.gate.clone(), policy),
             source: Arc::clone(self.source.as_ref().unwrap_or(inherited)),
@@ -281,51 +289,13 @@ impl Zone {
     }
 }
 
-/// The path that axum serves for a path under a prefix.
-fn joined(prefix: &str, path: &str) -> String {
-    if prefix.ends_with('/') {
-        format!("{prefix}{}", path.trim_start_matches('/'))
-    } else if path == "/" && !prefix.is_empty() {
-        prefix.to_owned()
-    } else {
-        format!("{prefix}{path}")
-    }
-}
-
 impl<S> fmt::Debug for GuardedRouter<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let routes: Vec<_> = self.routes.iter().map(|route| &route.path).collect();
         f.debug_struct("GuardedRouter")
             .field("realm", &self.zone.realm.name())
-            .field("routes", &self.routes)
+            .field("routes", &routes)
             .field("nested", &self.nested)
             .finish_non_exhaustive()
-    }
-}
-
-impl<S> fmt::Debug for Route<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Route")
-            .field("path", &self.path)
-            .field("methods", &self.methods)
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::joined;
-
-    #[test]
-    fn joins_as_axum_nests() {
-        for (prefix, path, whole) in [
-            ("", "/", "/"),
-            ("", "/a", "/a"),
-            ("/v2", "/", "/v2"),
-            ("/v2", "/a/", "/v2/a/"),
-            ("/v2/", "/a", "/v2/a"),
-            ("/v2/", "/", "/v2/"),
-        ] {
-            assert_eq!(joined(prefix, path), whole, "{prefix:?} {path:?}");
-        }
     }
 }

@@ -11,6 +11,7 @@
 //! - [`limit`]: how often somebody may do it;
 //! - [`gate`]: all of these as one ladder, from the fields of a request to a decision;
 //! - [`error`], [`dialect`]: why a request was refused, and how that looks on the wire;
+//! - [`cors`]: which pages of other origins may call;
 //! - [`audit`]: what happened, for whoever asks later;
 //! - [`time`]: the clock, injected.
 //!
@@ -94,6 +95,7 @@
 //! ```
 
 pub mod audit;
+pub mod cors;
 pub mod credential;
 pub mod dialect;
 pub mod error;

@@ -4,14 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use gatewright_core::cors::Crossing;
 use gatewright_core::dialect::wants_problem;
-use gatewright_core::error::{AuthError, Cause, ErrorCode};
-use gatewright_core::gate::{Admission, Admitted, Arrival, Gate};
-use gatewright_core::limit::LimitState;
-use gatewright_core::policy::CompiledPolicy;
-use gatewright_core::principal::{Principal, Verified};
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
-use http::{Extensions, Request, Response};
+use gatewright_core::error::{AuthError, ErrorCode};
+use gatewright_core::gate::{Admission, Admitted, AnswerFields, Arrival, Gate, Guarded};
+use gatewright_core::policy::{CompiledPolicy, LivePolicy};
+use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN};
+use http::{Method, Request, Response, StatusCode};
 use tower_service::Service;
 
 use crate::HeaderFields;
@@ -25,16 +24,17 @@ pub struct Guard<R = HttpRefusal>(Arc<Inner<R>>);
 
 struct Inner<R> {
     gate: Gate,
-    policy: Arc<CompiledPolicy>,
+    policy: LivePolicy,
     refusals: R,
 }
 
 impl Guard {
     /// A guard whose refusals are rendered in the dialect of the policy's realm.
     ///
-    /// `policy` must have been compiled by `gate`; otherwise every request is refused as `internal_error`.
+    /// `policy` must have been compiled by `gate`; otherwise every request is refused as `internal_error`. A [`LivePolicy`]
+    /// may be replaced while requests run.
     #[must_use]
-    pub fn new(gate: Gate, policy: Arc<CompiledPolicy>) -> Self {
+    pub fn new(gate: Gate, policy: impl Into<LivePolicy>) -> Self {
         Self::rendering(gate, policy, HttpRefusal)
     }
 }
@@ -42,84 +42,79 @@ impl Guard {
 impl<R> Guard<R> {
     /// A guard whose refusals `refusals` renders.
     #[must_use]
-    pub fn rendering(gate: Gate, policy: Arc<CompiledPolicy>, refusals: R) -> Self {
+    pub fn rendering(gate: Gate, policy: impl Into<LivePolicy>, refusals: R) -> Self {
         Self(Arc::new(Inner {
             gate,
-            policy,
+            policy: policy.into(),
             refusals,
         }))
     }
 
-    /// The policy.
+    /// The policy that a request which arrives now is judged by, from beginning to end.
     #[must_use]
-    pub fn policy(&self) -> &Arc<CompiledPolicy> {
-        &self.0.policy
+    pub fn policy(&self) -> Arc<CompiledPolicy> {
+        self.0.policy.current()
     }
 
-    /// Calls `service` if the request is admitted, and answers the refusal otherwise.
+    /// Calls `service` if the request is admitted by `policy`, and answers the refusal otherwise. A preflight is answered
+    /// where the realm says which pages of other origins may call.
     ///
     /// `service` must be ready. It is replaced by its clone only where the decision has to be waited for, so that the
-    /// service that was ready is the one called. `tenant` is the decoded value of the path parameter that the policy
-    /// names; `source` is the address that the request came from, as far as it is known and trusted.
+    /// service that was ready is the one called. `policy` is this guard's [`policy`](Self::policy), `tenant` the decoded
+    /// value of the path parameter that it names, `source` the address that the request came from, as far as it is
+    /// known and trusted.
     pub fn call<S, B>(
         &self,
         service: &mut S,
         mut request: Request<B>,
+        policy: Arc<CompiledPolicy>,
         tenant: Option<&str>,
         source: Option<IpAddr>,
     ) -> GateFuture<S, B, R>
     where
         S: Service<Request<B>> + Clone,
     {
-        let problem = asks_for_problem(request.headers());
+        let mut after = After::new(self, policy, &request);
+        if after.crossing.is_some_and(Crossing::is_preflight) {
+            return GateFuture::preflight(after);
+        }
         let arrival = Arrival::new()
             .tenant(tenant)
             .source(source)
             .query(request.uri().query());
         let fields = HeaderFields::new(request.headers());
-        match self.0.gate.authenticate(&fields, &self.0.policy, &arrival) {
+        match self.0.gate.authenticate(&fields, &after.policy, &arrival) {
             Admission::Ready(Ok(admitted)) => {
-                let after = self.admit(&mut request, admitted, problem);
+                after.admit(&mut request, admitted);
                 GateFuture::serving(service.call(request), after)
             }
-            Admission::Ready(Err(error)) => GateFuture::refused(error, After::new(self, problem)),
+            Admission::Ready(Err(error)) => GateFuture::refused(error, after),
             Admission::Pending(pending) => {
                 let clone = service.clone();
                 let ready = std::mem::replace(service, clone);
-                GateFuture::waiting(pending, ready, request, After::new(self, problem))
+                GateFuture::waiting(pending, ready, request, after)
             }
             // An answer that isn't known here admits nobody.
-            _ => GateFuture::refused(ErrorCode::InternalError.into(), After::new(self, problem)),
+            _ => GateFuture::refused(ErrorCode::InternalError.into(), after),
         }
     }
 
-    /// Refuses before the gate is asked, in the route's own dialect.
-    pub fn refuse<S, B>(&self, error: AuthError, request: &Request<B>) -> GateFuture<S, B, R>
+    /// Refuses before the gate is asked, but for preflights, in the dialect of `policy`, which is this guard's [`policy`](Self::policy) as it
+    /// stood when the request arrived.
+    pub fn refuse<S, B>(
+        &self,
+        error: AuthError,
+        request: &Request<B>,
+        policy: Arc<CompiledPolicy>,
+    ) -> GateFuture<S, B, R>
     where
         S: Service<Request<B>>,
     {
-        GateFuture::refused(error, After::new(self, asks_for_problem(request.headers())))
-    }
-
-    /// Marks an admitted request, and notes what its response will need.
-    pub(crate) fn admit<B>(
-        &self,
-        request: &mut Request<B>,
-        admitted: Admitted,
-        problem: bool,
-    ) -> After<R> {
-        let after = After {
-            guard: self.clone(),
-            problem,
-            verified: admitted.principal.is_some(),
-            limits: admitted.limits,
-        };
-        request.extensions_mut().insert(Guarded {
-            policy: Arc::clone(&self.0.policy),
-            principal: admitted.principal,
-            limits: admitted.limits,
-        });
-        after
+        let after = After::new(self, policy, request);
+        if after.crossing.is_some_and(Crossing::is_preflight) {
+            return GateFuture::preflight(after);
+        }
+        GateFuture::refused(error, after)
     }
 }
 
@@ -137,69 +132,40 @@ impl<R> fmt::Debug for Guard<R> {
     }
 }
 
-fn asks_for_problem(headers: &HeaderMap) -> bool {
-    wants_problem(headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes))
-}
-
-/// What a guard leaves in the extensions of a request that it admitted.
-///
-/// It is the only thing left there: who asks for the principal learns in the same step whether there was a gate at all.
-#[derive(Clone, Debug)]
-pub struct Guarded {
-    policy: Arc<CompiledPolicy>,
-    principal: Option<Verified<Principal>>,
-    limits: Option<LimitState>,
-}
-
-impl Guarded {
-    /// What the guard of this request found.
-    ///
-    /// # Errors
-    /// `internal_error` with [`Cause::GateMissing`]: the request passed no guard, a mistake of the program.
-    pub fn of(extensions: &Extensions) -> Result<&Self, AuthError> {
-        extensions.get().ok_or_else(|| Cause::GateMissing.into())
-    }
-
-    /// The policy that the request was admitted by.
-    #[must_use]
-    pub const fn policy(&self) -> &Arc<CompiledPolicy> {
-        &self.policy
-    }
-
-    /// The caller; `None` where the policy admits callers who present nothing and this one did.
-    #[must_use]
-    pub const fn principal(&self) -> Option<&Verified<Principal>> {
-        self.principal.as_ref()
-    }
-
-    /// The tightest rate limit that the request was charged to.
-    #[must_use]
-    pub const fn limits(&self) -> Option<&LimitState> {
-        self.limits.as_ref()
-    }
-}
-
 /// What is done to a response on its way out.
 pub(crate) struct After<R> {
     guard: Guard<R>,
+    policy: Arc<CompiledPolicy>,
     problem: bool,
-    verified: bool,
-    limits: Option<LimitState>,
+    head: bool,
+    crossing: Option<Crossing>,
+    fields: AnswerFields,
 }
 
 impl<R> After<R> {
-    fn new(guard: &Guard<R>, problem: bool) -> Self {
+    fn new<B>(guard: &Guard<R>, policy: Arc<CompiledPolicy>, request: &Request<B>) -> Self {
+        let headers = request.headers();
+        let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let crossing = policy.realm().cors().map(|cors| {
+            let asks = headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+            cors.cross(request.method().as_str(), values(ORIGIN), asks)
+        });
         Self {
             guard: guard.clone(),
-            problem,
-            verified: false,
-            limits: None,
+            problem: wants_problem(values(ACCEPT)),
+            head: request.method() == Method::HEAD,
+            policy,
+            crossing,
+            fields: AnswerFields::default(),
         }
     }
 
-    /// Admits the request that was waited for.
+    /// Marks an admitted request, and notes what its response will need.
     pub(crate) fn admit<B>(&mut self, request: &mut Request<B>, admitted: Admitted) {
-        *self = self.guard.admit(request, admitted, self.problem);
+        self.fields = admitted.answer_fields();
+        request
+            .extensions_mut()
+            .insert(Guarded::new(Arc::clone(&self.policy), admitted));
     }
 
     /// The refusal, with its error left in the extensions for the service's own logs.
@@ -207,9 +173,8 @@ impl<R> After<R> {
     where
         R: RenderRefusal<B>,
     {
-        let inner = &self.guard.0;
-        let mut response = inner.refusals.render(&error, &inner.policy, self.problem);
-        response.extensions_mut().insert(error);
+        let mut response = self.render(error);
+        self.put_cors(&mut response);
         response
     }
 
@@ -219,26 +184,43 @@ impl<R> After<R> {
         R: RenderRefusal<B>,
     {
         if let Some(error) = HandlerRefusal::take(&mut response) {
-            let refusal = self.refusal(error);
+            let refusal = self.render(error);
             response = render::replace(response, refusal);
         }
-        if self.verified {
-            render::put(
-                &mut response,
-                CACHE_CONTROL,
-                HeaderValue::from_static("no-store"),
-            );
-        }
-        if let Some(limits) = &self.limits {
-            render::put_fields(
-                &mut response,
-                [
-                    ("ratelimit-policy", limits.policy_field()),
-                    ("ratelimit", limits.field()),
-                ],
-            );
-        }
+        render::put_fields(&mut response, self.fields.iter());
+        self.put_cors(&mut response);
         response
+    }
+
+    /// The answer to a preflight (Fetch, "CORS-preflight fetch").
+    pub(crate) fn preflight<B>(&self) -> Response<B>
+    where
+        R: RenderRefusal<B>,
+    {
+        let mut response = self.guard.0.refusals.empty();
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        self.put_cors(&mut response);
+        response
+    }
+
+    fn render<B>(&self, error: AuthError) -> Response<B>
+    where
+        R: RenderRefusal<B>,
+    {
+        let refusals = &self.guard.0.refusals;
+        let mut response = refusals.render(&error, &self.policy, self.problem);
+        if self.head {
+            // RFC 9110 §9.3.2. Over HTTP/2 hyper would send the body, which breaks the stream.
+            *response.body_mut() = refusals.empty().into_body();
+        }
+        response.extensions_mut().insert(error);
+        response
+    }
+
+    fn put_cors<B>(&self, response: &mut Response<B>) {
+        if let (Some(cors), Some(crossing)) = (self.policy.realm().cors(), self.crossing) {
+            render::put_fields(response, cors.fields(crossing));
+        }
     }
 }
 
@@ -246,7 +228,7 @@ impl<R> fmt::Debug for After<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("After")
             .field("guard", &self.guard)
-            .field("verified", &self.verified)
+            .field("fields", &self.fields)
             .finish_non_exhaustive()
     }
 }

@@ -1,19 +1,19 @@
 //! Gatewright as a tower layer for any http 1.x service.
 //!
 //! - [`GateLayer`], [`GateService`], [`GateFuture`]: the middleware;
-//! - [`Guarded`]: what it leaves in the request's extensions for the service;
-//! - [`RenderRefusal`], [`HttpRefusal`], [`HandlerRefusal`]: how refusals become responses;
+//! - [`RenderRefusal`], [`HttpRefusal`], [`GrpcRefusal`], [`HandlerRefusal`]: how refusals become responses;
 //! - [`Guard`], [`HeaderFields`], [`rendered_response`]: the same steps for adapters of frameworks.
 //!
-//! Admitted requests reach the service with [`Guarded`] in their extensions. Refused ones are answered by the layer, and
+//! Admitted requests reach the service with [`Guarded`](gatewright_core::gate::Guarded) in their extensions. Refused ones are answered by the layer, and
 //! the [`AuthError`](gatewright_core::error::AuthError) stands in the response's extensions for the service's own logs.
 //!
 //! ```
 //! use bytes::Bytes;
+//! use gatewright_core::gate::Guarded;
 //! use gatewright_core::policy::{Policy, Realm};
 //! use gatewright_core::principal::TenantKind;
 //! use gatewright_testing::TestAuthority;
-//! use gatewright_tower::{GateLayer, Guarded};
+//! use gatewright_tower::GateLayer;
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
@@ -27,7 +27,7 @@
 //! let writer = authority.key("acme", "links.write").await;
 //!
 //! let whoami = service_fn(async |request: Request<Full<Bytes>>| {
-//!     let guarded = Guarded::of(request.extensions())?;
+//!     let guarded = Guarded::of(request.extensions().get())?;
 //!     let caller = guarded.principal().map(|principal| principal.subject().to_string());
 //!     Ok::<_, BoxError>(Response::new(Full::<Bytes>::from(caller.unwrap_or_default())))
 //! });
@@ -45,13 +45,27 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # hyper
+//!
+//! A guarded service is served like any other, by `hyper_util::service::TowerToHyperService`. Where routes differ in their
+//! policies, each gets a layer of its own, behind whatever picks the route: `examples/hyper` does it in one file.
+//!
+//! # tonic
+//!
+//! `tonic::transport::Server::layer` puts the gate in front of every method of a server, and callers present credentials
+//! as metadata of the same names (`authorization`, `x-api-key`). gRPC has its own form of a refusal: hand [`GrpcRefusal`]
+//! to [`Guard::rendering`], and the guard to [`GateLayer::guarding`]. `examples/tonic` does it in one file.
+//!
 
 mod fields;
 mod gate;
+mod grpc;
 mod guard;
 mod render;
 
 pub use fields::HeaderFields;
 pub use gate::{GateFuture, GateLayer, GateService, ReadSource, ReadTenant};
-pub use guard::{Guard, Guarded};
+pub use grpc::GrpcRefusal;
+pub use guard::Guard;
 pub use render::{HandlerRefusal, HttpRefusal, RenderRefusal, rendered_response};

@@ -1,10 +1,12 @@
 //! How a refusal becomes a response.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use gatewright_core::dialect::Rendered;
 use gatewright_core::error::AuthError;
 use gatewright_core::policy::CompiledPolicy;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, VARY};
 use http::{Response, StatusCode};
 
 /// Makes the response that a refused caller gets.
@@ -15,6 +17,9 @@ pub trait RenderRefusal<B> {
     /// The response for `error` on a route of `policy`. `problem` says that the client asked for
     /// `application/problem+json`.
     fn render(&self, error: &AuthError, policy: &CompiledPolicy, problem: bool) -> Response<B>;
+
+    /// A response without a body, for the answer to a preflight.
+    fn empty(&self) -> Response<B>;
 }
 
 /// Renders refusals in the dialect of the policy's realm, for bodies that can be made of [`Bytes`].
@@ -26,42 +31,54 @@ impl<B: From<Bytes>> RenderRefusal<B> for HttpRefusal {
     fn render(&self, error: &AuthError, policy: &CompiledPolicy, problem: bool) -> Response<B> {
         rendered_response(policy.refusal(error, problem))
     }
+
+    fn empty(&self) -> Response<B> {
+        Response::new(B::from(Bytes::new()))
+    }
 }
 
 /// What core rendered, as an http response.
 pub fn rendered_response<B: From<Bytes>>(rendered: Rendered) -> Response<B> {
+    let length = HeaderValue::from(rendered.body.len());
     let mut response = Response::new(B::from(Bytes::from(rendered.body)));
     *response.status_mut() =
         StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     put_fields(&mut response, rendered.fields);
+    // Said here, since the answer to a `HEAD` keeps it and loses the body.
+    let _ = response.headers_mut().try_insert(CONTENT_LENGTH, length);
     response
 }
 
-/// Sets fields that the response doesn't have. What no header may hold is left out.
-pub(crate) fn put_fields<B>(
+/// Sets fields that the response doesn't have, and adds to what it varies by. What no header may hold is left out.
+pub(crate) fn put_fields<B, V>(
     response: &mut Response<B>,
-    fields: impl IntoIterator<Item = (&'static str, String)>,
-) {
+    fields: impl IntoIterator<Item = (&'static str, V)>,
+) where
+    V: Into<Cow<'static, str>>,
+{
     for (name, value) in fields {
+        let value = match value.into() {
+            Cow::Borrowed(value) => Bytes::from_static(value.as_bytes()),
+            Cow::Owned(value) => Bytes::from(value),
+        };
         if let Ok(name) = HeaderName::from_lowercase(name.as_bytes())
-            && let Ok(value) = HeaderValue::try_from(value)
+            && let Ok(value) = HeaderValue::from_maybe_shared(value)
         {
-            put(response, name, value);
+            // Each fails only past 24,576 fields, a response that no server sends.
+            if name == VARY {
+                let _ = response.headers_mut().try_append(name, value);
+            } else if !response.headers().contains_key(&name) {
+                let _ = response.headers_mut().try_insert(name, value);
+            }
         }
-    }
-}
-
-pub(crate) fn put<B>(response: &mut Response<B>, name: HeaderName, value: HeaderValue) {
-    if !response.headers().contains_key(&name) {
-        // Fails only past 24,576 fields, a response that no server sends.
-        let _ = response.headers_mut().try_insert(name, value);
     }
 }
 
 /// Marks the response of a handler that refuses by itself: in the response's extensions it makes the guard around the
 /// handler render the refusal again, in its route's dialect.
 ///
-/// The fields that the handler set stay, except those that describe the replaced body (`content-…`).
+/// The fields that the handler set stay, except those that describe the replaced body (`content-…`) or, in gRPC, the
+/// replaced status (`grpc-…`).
 #[derive(Clone, Debug)]
 pub struct HandlerRefusal(AuthError);
 
@@ -85,7 +102,10 @@ pub(crate) fn replace<B>(answered: Response<B>, mut refusal: Response<B>) -> Res
     let stale: Vec<HeaderName> = parts
         .headers
         .keys()
-        .filter(|name| name.as_str().starts_with("content-") || fresh.contains_key(*name))
+        .filter(|name| {
+            let name = name.as_str();
+            name.starts_with("content-") || name.starts_with("grpc-") || fresh.contains_key(name)
+        })
         .cloned()
         .collect();
     for name in stale {
@@ -112,6 +132,7 @@ mod tests {
             ("set-cookie", "b=2"),
             ("content-encoding", "br"),
             ("content-type", "text/plain"),
+            ("grpc-status-details-bin", "CAU"),
             ("www-authenticate", "Old"),
         ] {
             answered

@@ -8,6 +8,7 @@ use super::imports::{self, Place};
 /// no way round.
 const TABLE: &[(&str, &[&str])] = &[
     ("time", &[]),
+    ("cors", &[]),
     ("error", &["time"]),
     ("credential", &["time"]),
     ("scope", &["time"]),
@@ -32,6 +33,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "policy",
         &[
+            "cors",
             "credential",
             "dialect",
             "error",
@@ -43,6 +45,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
+    ("document", &["dialect", "error", "policy", "principal"]),
     ("audit", &["error", "principal", "time"]),
     (
         "gate",

@@ -94,3 +94,18 @@ async fn a_name_that_is_no_text_is_refused_before_the_gate() {
         assert!(answer.body.contains("invalid_request"), "{}", answer.body);
     }
 }
+
+/// The parameter that counts is the route's own. One more of its name, in a router put around, makes it a mistake.
+#[tokio::test]
+async fn a_second_parameter_of_the_name_is_500() {
+    let authority = authority().await;
+    let pat = bearer(&authority.pat("creator", "links.read").await);
+    for (prefix, status, cause) in [
+        ("/other", 200, None),
+        ("/{handle}", 500, Some(Cause::PolicyMissing)),
+    ] {
+        let router = Router::new().nest_service(prefix, service(&authority));
+        let answer = send(&router, "GET /other/handles/creator/links/x", &[&pat]).await;
+        assert_eq!((answer.status, answer.cause()), (status, cause), "{prefix}");
+    }
+}

@@ -6,8 +6,10 @@
 mod accept;
 mod body;
 mod challenge;
+mod own;
 
 pub use accept::wants_problem;
+pub use own::{BodyWriter, ErrorBody, Refused};
 
 use crate::error::{AuthError, ErrorCode};
 
@@ -50,6 +52,7 @@ pub struct RenderContext<'a> {
     resource_metadata: Option<&'a str>,
     required: &'a [&'a str],
     rpc_id: RpcId<'a>,
+    writer: Option<&'a BodyWriter>,
 }
 
 impl<'a> RenderContext<'a> {
@@ -62,6 +65,7 @@ impl<'a> RenderContext<'a> {
             resource_metadata: None,
             required: &[],
             rpc_id: RpcId::Null,
+            writer: None,
         }
     }
 
@@ -91,6 +95,25 @@ impl<'a> RenderContext<'a> {
     pub const fn with_rpc_id(mut self, id: RpcId<'a>) -> Self {
         self.rpc_id = id;
         self
+    }
+
+    /// What writes the body in place of the dialect.
+    #[must_use]
+    pub const fn with_body_writer(mut self, writer: &'a BodyWriter) -> Self {
+        self.writer = Some(writer);
+        self
+    }
+
+    /// The body that the service writes by itself, where it does.
+    fn own_body(&self, error: &AuthError, message: &str) -> Option<(String, Vec<u8>)> {
+        let missing: Vec<&str> = self.missing(error).collect();
+        let body = self.writer?.write(&Refused {
+            error,
+            message,
+            missing: &missing,
+            dialect: self.dialect,
+        })?;
+        is_media_type(&body.content_type).then_some((body.content_type, body.bytes))
     }
 
     /// The required scopes that this error misses. A bit without a name counts for nothing.
@@ -134,6 +157,8 @@ pub struct Rendered {
     pub fields: Vec<(&'static str, String)>,
     /// The body, of the type that the field `content-type` says.
     pub body: Vec<u8>,
+    /// The sentence for the caller, for protocols that carry it outside of a body.
+    pub message: String,
 }
 
 /// Renders a refusal.
@@ -163,10 +188,13 @@ pub struct Rendered {
 #[must_use]
 pub fn render(error: &AuthError, context: &RenderContext<'_>) -> Rendered {
     let message = context.message(error);
-    let (content_type, body) = body::write(error, &message, context);
+    let (content_type, body) = context.own_body(error, &message).unwrap_or_else(|| {
+        let (content_type, body) = body::write(error, &message, context);
+        (content_type.to_owned(), body)
+    });
 
     let mut fields = vec![
-        ("content-type", content_type.to_owned()),
+        ("content-type", content_type),
         ("cache-control", "no-store".to_owned()),
     ];
     if let Some(value) = challenge::write(error, &message, context) {
@@ -186,6 +214,7 @@ pub fn render(error: &AuthError, context: &RenderContext<'_>) -> Rendered {
         status: error.status(),
         fields,
         body,
+        message,
     }
 }
 
@@ -199,6 +228,20 @@ const RESERVED: &[&str] = &[
     "www-authenticate",
     "retry-after",
 ];
+
+/// A type and a subtype, and perhaps parameters (RFC 9110 §8.3.1). Without one, browsers guess from the body.
+fn is_media_type(value: &str) -> bool {
+    let essence = value.split(';').next().unwrap_or_default().trim_ascii_end();
+    is_field_value(value)
+        && essence.split_once('/').is_some_and(|(kind, subtype)| {
+            [kind, subtype].iter().all(|name| {
+                !name.is_empty()
+                    && name
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+            })
+        })
+}
 
 /// A token (RFC 9110 §5.6.2) without upper case.
 fn is_field_name(name: &str) -> bool {

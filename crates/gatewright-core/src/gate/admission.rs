@@ -1,5 +1,6 @@
 //! What the gate answers.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -60,4 +61,39 @@ pub struct Admitted {
     pub principal: Option<Verified<Principal>>,
     /// The tightest rate limit that the request was charged to.
     pub limits: Option<LimitState>,
+}
+
+/// What the answer to an admitted request has besides what the service says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AnswerFields {
+    verified: bool,
+    limits: Option<LimitState>,
+}
+
+impl Admitted {
+    /// The fields for the answer.
+    #[must_use]
+    pub const fn answer_fields(&self) -> AnswerFields {
+        AnswerFields {
+            verified: self.principal.is_some(),
+            limits: self.limits,
+        }
+    }
+}
+
+impl AnswerFields {
+    /// The fields, each for answers that have none of its name: `cache-control`, since what is answered to one caller is not for
+    /// another (RFC 9111 §5.2.2.5), and where the caller stands with the tightest limit.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
+        let private = self
+            .verified
+            .then_some(("cache-control", Cow::Borrowed("no-store")));
+        let limits = self.limits.iter().flat_map(|limits| {
+            [
+                ("ratelimit-policy", limits.policy_field().into()),
+                ("ratelimit", limits.field().into()),
+            ]
+        });
+        private.into_iter().chain(limits)
+    }
 }

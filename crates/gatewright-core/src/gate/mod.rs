@@ -21,6 +21,7 @@ mod cache;
 mod coherence;
 mod decide;
 mod flight;
+mod guarded;
 mod place;
 mod record;
 mod secret;
@@ -32,10 +33,11 @@ mod upkeep;
 use std::fmt;
 use std::sync::Arc;
 
-pub use admission::{Admission, Admitted, Pending};
+pub use admission::{Admission, Admitted, AnswerFields, Pending};
 pub use arrival::Arrival;
 pub use builder::{GateBuilder, GateError};
 pub use coherence::Coherence;
+pub use guarded::Guarded;
 pub use stats::GateStats;
 pub use upkeep::Upkeep;
 

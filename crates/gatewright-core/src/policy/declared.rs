@@ -187,6 +187,9 @@ pub enum PolicyError {
     /// The framework cannot serve the path, or not beside another one.
     #[error("the path cannot be served: {0}")]
     InvalidPath(Box<str>),
+    /// A policy was to be replaced on a route that there is not.
+    #[error("there is no such route")]
+    UnknownRoute,
     /// The method already has a policy on this path.
     #[error("the method has a policy on this path already")]
     DuplicateRoute,

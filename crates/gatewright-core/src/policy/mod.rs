@@ -15,6 +15,8 @@
 mod compiled;
 mod declared;
 mod grants;
+mod live;
+mod path;
 mod plan;
 mod realm;
 mod route;
@@ -23,8 +25,9 @@ pub use compiled::{CompiledPolicy, Compiler};
 pub(crate) use compiled::{Shortfall, Standing};
 pub use declared::{Policy, PolicyError};
 pub(crate) use grants::Grants;
+pub use live::{ForeignPolicy, LivePolicy};
 pub use plan::{Plans, PlansBuilder};
 pub use realm::{Limits, Realm, RealmBuilder, TokenTrust};
 pub use route::{
-    RouteAlternative, RouteError, RouteErrors, RouteRow, RouteTable, RouteTableBuilder,
+    RouteAlternative, RouteError, RouteErrors, RouteRow, RouteTable, RouteTableBuilder, allowed,
 };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Plans;
-use crate::dialect::{Dialect, RenderContext, Rendered, render};
+use crate::cors::Cors;
+use crate::dialect::{BodyWriter, Dialect, ErrorBody, Refused, RenderContext, Rendered, render};
 use crate::error::AuthError;
 use crate::jwt::{LiveKeys, Verifier};
 use crate::limit::Rate;
@@ -27,6 +28,8 @@ struct Inner {
     limits: Limits,
     resource_metadata: Option<Box<str>>,
     authorization_only: bool,
+    cors: Option<Cors>,
+    writer: Option<BodyWriter>,
 }
 
 impl Realm {
@@ -43,6 +46,8 @@ impl Realm {
             limits: Limits::none(),
             resource_metadata: None,
             authorization_only: false,
+            cors: None,
+            writer: None,
         })
     }
 
@@ -88,6 +93,18 @@ impl Realm {
         self.0.resource_metadata.as_deref()
     }
 
+    /// Which pages of other origins may call.
+    #[must_use]
+    pub fn cors(&self) -> Option<&Cors> {
+        self.0.cors.as_ref()
+    }
+
+    /// Whether `x-api-key` is left unread.
+    #[must_use]
+    pub fn is_authorization_only(&self) -> bool {
+        self.0.authorization_only
+    }
+
     /// A refusal that no policy stands behind, such as that of a path that does not exist; see
     /// [`CompiledPolicy::refusal`](super::CompiledPolicy::refusal).
     #[must_use]
@@ -107,11 +124,15 @@ impl Realm {
         if let Some(url) = self.resource_metadata() {
             context = context.with_resource_metadata(url);
         }
+        if let Some(writer) = &self.0.writer {
+            context = context.with_body_writer(writer);
+        }
         render(error, &context)
     }
 
-    pub(super) fn is_authorization_only(&self) -> bool {
-        self.0.authorization_only
+    /// Whether the service writes bodies of refusals by itself, so that their form is not known.
+    pub(crate) fn writes_bodies(&self) -> bool {
+        self.0.writer.is_some()
     }
 
     pub(crate) fn tokens(&self) -> &[TokenTrust] {
@@ -179,6 +200,38 @@ impl RealmBuilder {
     #[must_use]
     pub fn authorization_only(mut self) -> Self {
         self.0.authorization_only = true;
+        self
+    }
+
+    /// Lets pages of other origins call: preflights are answered before the gate is asked, and every answer, refusals
+    /// included, has the fields that let a page read it. Without this, preflights are requests like others.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.0.cors = Some(cors);
+        self
+    }
+
+    /// Asks `write` for the bodies of refusals; where it answers `None` the dialect's body stays. Status, challenge,
+    /// `Retry-After` and `Cache-Control` are the gate's in any case.
+    ///
+    /// ```
+    /// use gatewright_core::dialect::ErrorBody;
+    /// use gatewright_core::error::Cause;
+    /// use gatewright_core::policy::Realm;
+    ///
+    /// let realm = Realm::builder("links")
+    ///     .error_body(|refused| Some(ErrorBody::new("text/plain", refused.code().as_str())))
+    ///     .build();
+    /// let answer = realm.refusal(&Cause::NothingPresented.into(), false);
+    /// assert_eq!(answer.body, b"missing_bearer_token");
+    /// assert!(answer.fields.contains(&("www-authenticate", r#"Bearer realm="links""#.to_owned())));
+    /// ```
+    #[must_use]
+    pub fn error_body(
+        mut self,
+        write: impl Fn(&Refused<'_>) -> Option<ErrorBody> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.writer = Some(BodyWriter::new(write));
         self
     }
 

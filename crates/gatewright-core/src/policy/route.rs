@@ -6,12 +6,22 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{CompiledPolicy, Compiler, Policy, PolicyError, Realm};
+use super::path::{Paths, joined, parameters, shape};
+use super::{CompiledPolicy, Compiler, LivePolicy, Policy, PolicyError, Realm};
 
 /// Every guarded route of a service.
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
     rows: Vec<RouteRow>,
+    /// Of each row, in the same order.
+    policies: Vec<RoutePolicy>,
+}
+
+/// A route's policy and who compiles its successors.
+#[derive(Clone, Debug)]
+struct RoutePolicy {
+    live: LivePolicy,
+    compiler: Compiler,
 }
 
 /// One route: what documents say of it.
@@ -57,12 +67,77 @@ impl RouteTable {
         &self.rows
     }
 
+    /// Each route with the policy that stands now, whatever [`rows`](Self::rows) said when the table was made.
+    pub fn routes(&self) -> impl Iterator<Item = (RouteRow, Arc<CompiledPolicy>)> {
+        self.rows.iter().zip(&self.policies).map(|(known, policy)| {
+            let policy = policy.live.current();
+            (row(&known.method, &known.path, &policy), policy)
+        })
+    }
+
     /// This table with the rows of `other`, for services of several routers.
     #[must_use]
-    pub fn merged(mut self, other: Self) -> Self {
-        self.rows.extend(other.rows);
-        self.rows.sort();
-        self
+    pub fn merged(self, other: Self) -> Self {
+        let routes = |table: Self| table.rows.into_iter().zip(table.policies);
+        Self::sorted(routes(self).chain(routes(other)).collect())
+    }
+
+    /// Puts other policies on routes while they serve, and answers the table as it then is. Each change names method, path
+    /// and policy; the realm stays. Where a [`merged`](Self::merged) table has several such routes, all of them change. All
+    /// changes are checked before the first is made; then each route changes by itself, and requests under way keep the
+    /// policy that they arrived under.
+    ///
+    /// # Errors
+    /// Every mistake of every change, and nothing is replaced. A route that is not in the table is a mistake, and so is one
+    /// that is named twice.
+    pub fn replace<'a>(
+        &self,
+        changes: impl IntoIterator<Item = (&'a str, &'a str, Policy)>,
+    ) -> Result<Self, RouteErrors> {
+        let mut errors = Vec::new();
+        let mut replacements = Vec::new();
+        let mut named = BTreeSet::new();
+        for (method, path, policy) in changes {
+            let mut mistakes = Vec::new();
+            if !named.insert((method, path)) {
+                mistakes.push(PolicyError::DuplicateRoute);
+            }
+            let routes = self.rows.iter().zip(&self.policies);
+            let mut meant = routes
+                .filter(|(row, _)| row.method == method && row.path == path)
+                .peekable();
+            if meant.peek().is_none() {
+                mistakes.push(PolicyError::UnknownRoute);
+            }
+            for (_, RoutePolicy { live, compiler }) in meant {
+                match resolve(compiler, path, &policy, live.current().realm()) {
+                    Ok(compiled) => replacements.push((live, compiled)),
+                    Err(others) => mistakes.extend(others),
+                }
+            }
+            errors.extend(at(method, path, mistakes));
+        }
+        if !errors.is_empty() {
+            return Err(RouteErrors(errors));
+        }
+        for (live, compiled) in replacements {
+            // The same compiler made both.
+            let _ = live.replace(compiled);
+        }
+        // Every row anew: another table of these routes may have replaced policies too.
+        let rows = self.routes();
+        Ok(Self {
+            rows: rows
+                .map(|(known, policy)| row(&known.method, &known.path, &policy))
+                .collect(),
+            policies: self.policies.clone(),
+        })
+    }
+
+    fn sorted(mut routes: Vec<(RouteRow, RoutePolicy)>) -> Self {
+        routes.sort_by(|(ours, _), (theirs, _)| ours.cmp(theirs));
+        let (rows, policies) = routes.into_iter().unzip();
+        Self { rows, policies }
     }
 }
 
@@ -103,12 +178,31 @@ impl fmt::Display for RouteAlternative {
     }
 }
 
+/// The methods that a path has, as `Allow` lists them (RFC 9110 §10.2.1): `GET` brings `HEAD`, and each stands once.
+#[must_use]
+pub fn allowed<'a>(methods: impl IntoIterator<Item = &'a str>) -> String {
+    let mut allowed = Vec::new();
+    for method in methods {
+        let answered = if method == "GET" {
+            &["GET", "HEAD"][..]
+        } else {
+            &[method]
+        };
+        for method in answered {
+            if !allowed.contains(method) {
+                allowed.push(*method);
+            }
+        }
+    }
+    allowed.join(",")
+}
+
 /// A mistake, and the route that it is on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{method} {path}: {error}")]
 #[non_exhaustive]
 pub struct RouteError {
-    /// The route's method.
+    /// The route's method; `*` where the mistake is one of the path.
     pub method: String,
     /// The route's path.
     pub path: String,
@@ -145,86 +239,126 @@ impl fmt::Display for RouteErrors {
 #[derive(Debug)]
 pub struct RouteTableBuilder {
     compiler: Compiler,
-    rows: Vec<RouteRow>,
+    routes: Vec<(RouteRow, RoutePolicy)>,
     taken: BTreeSet<(String, String)>,
+    paths: Paths,
     errors: Vec<RouteError>,
 }
 
 impl RouteTableBuilder {
     /// An empty table whose policies `compiler`'s gate will judge.
     #[must_use]
-    pub const fn new(compiler: Compiler) -> Self {
+    pub fn new(compiler: Compiler) -> Self {
         Self {
             compiler,
-            rows: Vec::new(),
+            routes: Vec::new(),
             taken: BTreeSet::new(),
+            paths: Paths::default(),
             errors: Vec::new(),
         }
     }
 
-    /// Adds a route. `path` is the whole path, nesting included, with parameters in braces (`{handle}`, `{*rest}`).
-    /// Answers the compiled policy, or `None` after a mistake that [`finish`](Self::finish) will report.
+    /// The whole path of a route that is declared with `path` under a prefix, which is empty or was answered by
+    /// [`nested`](Self::nested). The same path may come again.
+    ///
+    /// Every framework serves the same paths, in one syntax: `{name}` is a segment that isn't empty, `{*rest}` at the end the
+    /// rest, not empty either; a parameter is a whole segment, is named with ASCII letters, digits and `_`, and there are at
+    /// most 16. What can't be served, or not beside another path, is a mistake that [`finish`](Self::finish) will report.
+    pub fn path(&mut self, prefix: &str, path: &str) -> String {
+        let whole = joined(prefix, path);
+        let checked = self.paths.route(path, &whole);
+        self.note(&whole, checked);
+        whole
+    }
+
+    /// The whole prefix of routes that are nested under `inner`, within a prefix as for [`path`](Self::path). It begins
+    /// with a literal segment and holds no wildcard.
+    pub fn nested(&mut self, prefix: &str, inner: &str) -> String {
+        let whole = joined(prefix, inner);
+        let checked = self.paths.nest(inner, &whole);
+        self.note(&whole, checked);
+        whole
+    }
+
+    fn note(&mut self, path: &str, checked: Result<(), PolicyError>) {
+        self.errors.extend(at("*", path, checked.err()));
+    }
+
+    /// Adds a route. `path` is the whole path, as [`path`](Self::path) answered it.
+    /// Answers its policy, which [`RouteTable::replace`] may replace, or `None` after a mistake that
+    /// [`finish`](Self::finish) will report.
     pub fn add(
         &mut self,
         method: &str,
         path: &str,
         policy: &Policy,
         realm: &Realm,
-    ) -> Option<Arc<CompiledPolicy>> {
+    ) -> Option<LivePolicy> {
+        let resolved = resolve(&self.compiler, path, policy, realm);
+        let is_new = self.taken.insert((method.to_owned(), shape(path)));
         let mut mistakes = Vec::new();
-        if !self.taken.insert((method.to_owned(), shape(path))) {
+        if !is_new {
             mistakes.push(PolicyError::DuplicateRoute);
         }
-        let compiled = match self.compiler.compile(policy, realm) {
-            Ok(compiled) => Some(compiled),
-            Err(errors) => {
-                mistakes.extend(errors);
-                None
+        match resolved {
+            Ok(compiled) if is_new => {
+                let row = row(method, path, &compiled);
+                let live = LivePolicy::new(compiled);
+                let policy = RoutePolicy {
+                    live: live.clone(),
+                    compiler: self.compiler.clone(),
+                };
+                self.routes.push((row, policy));
+                return Some(live);
             }
-        };
-        if let Some(parameter) = compiled
-            .as_deref()
-            .and_then(CompiledPolicy::tenant_parameter)
-        {
-            match parameters(path).filter(|name| *name == parameter).count() {
-                0 => mistakes.push(PolicyError::TenantParameterAbsent(parameter.into())),
-                1 => {}
-                _ => mistakes.push(PolicyError::TenantParameterTwice(parameter.into())),
-            }
+            Ok(_) => {}
+            Err(others) => mistakes.extend(others),
         }
-        let sound = mistakes.is_empty();
-        self.errors
-            .extend(mistakes.into_iter().map(|error| RouteError {
-                method: method.to_owned(),
-                path: path.to_owned(),
-                error,
-            }));
-        let compiled = compiled.filter(|_| sound)?;
-        self.rows.push(row(method, path, &compiled));
-        Some(compiled)
-    }
-
-    /// Keeps a mistake that the adapter found, for [`finish`](Self::finish) to report.
-    pub fn reject(&mut self, method: &str, path: &str, error: PolicyError) {
-        self.errors.push(RouteError {
-            method: method.to_owned(),
-            path: path.to_owned(),
-            error,
-        });
+        self.errors.extend(at(method, path, mistakes));
+        None
     }
 
     /// The table, if every route was right.
     ///
     /// # Errors
     /// Every mistake of every route.
-    pub fn finish(mut self) -> Result<RouteTable, RouteErrors> {
+    pub fn finish(self) -> Result<RouteTable, RouteErrors> {
         if self.errors.is_empty() {
-            self.rows.sort();
-            Ok(RouteTable { rows: self.rows })
+            Ok(RouteTable::sorted(self.routes))
         } else {
             Err(RouteErrors(self.errors))
         }
     }
+}
+
+/// Compiles the policy of a path, and holds the tenant that it names against the path's parameters.
+fn resolve(
+    compiler: &Compiler,
+    path: &str,
+    policy: &Policy,
+    realm: &Realm,
+) -> Result<Arc<CompiledPolicy>, Vec<PolicyError>> {
+    let compiled = compiler.compile(policy, realm)?;
+    let Some(parameter) = compiled.tenant_parameter() else {
+        return Ok(compiled);
+    };
+    match parameters(path).filter(|name| *name == parameter).count() {
+        0 => Err(vec![PolicyError::TenantParameterAbsent(parameter.into())]),
+        1 => Ok(compiled),
+        _ => Err(vec![PolicyError::TenantParameterTwice(parameter.into())]),
+    }
+}
+
+fn at(
+    method: &str,
+    path: &str,
+    mistakes: impl IntoIterator<Item = PolicyError>,
+) -> impl Iterator<Item = RouteError> {
+    mistakes.into_iter().map(move |error| RouteError {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        error,
+    })
 }
 
 fn row(method: &str, path: &str, policy: &CompiledPolicy) -> RouteRow {
@@ -244,27 +378,4 @@ fn row(method: &str, path: &str, policy: &CompiledPolicy) -> RouteRow {
             })
             .collect(),
     }
-}
-
-/// The path without the names of its parameters: `/a/{x}` and `/a/{y}` are one route.
-fn shape(path: &str) -> String {
-    let segments = path.split('/').map(|segment| {
-        match segment
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'))
-        {
-            Some(name) if name.starts_with('*') => "{*}",
-            Some(_) => "{}",
-            None => segment,
-        }
-    });
-    segments.collect::<Vec<_>>().join("/")
-}
-
-/// The names of a path's parameters: `handle` of `/handles/{handle}`, `rest` of `/files/{*rest}`.
-fn parameters(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter_map(|segment| {
-        let name = segment.strip_prefix('{')?.strip_suffix('}')?;
-        Some(name.strip_prefix('*').unwrap_or(name))
-    })
 }

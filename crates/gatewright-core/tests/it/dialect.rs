@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use gatewright_core::dialect::{Dialect, RenderContext, Rendered, RpcId, render, wants_problem};
+use gatewright_core::dialect::{
+    BodyWriter, Dialect, ErrorBody, RenderContext, Rendered, RpcId, render, wants_problem,
+};
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -93,6 +95,7 @@ fn every_code_in_every_dialect() {
             let status = code.status();
             let message = code.message();
             assert_eq!(answer.status, status);
+            assert_eq!(answer.message, message);
             assert_eq!(field(&answer, "cache-control"), Some("no-store"));
             let media_type = field(&answer, "content-type").unwrap();
             let got = body(&answer);
@@ -369,6 +372,35 @@ fn fields_of_an_error_are_added_unless_they_could_do_harm() {
 }
 
 /// RFC 9110 §12.5.1 and §12.4.2.
+/// A body of no type would have browsers guess one from bytes that a caller may have had a say in.
+#[test]
+fn an_own_body_has_a_media_type() {
+    for (content_type, taken) in [
+        ("text/plain", true),
+        ("application/vnd.api+json; charset=utf-8", true),
+        ("text/plain ;q=1", true),
+        ("", false),
+        (" text/plain", false),
+        ("text", false),
+        ("text/", false),
+        ("/plain", false),
+        ("te xt/plain", false),
+        ("text/plain\r\nset-cookie: a=b", false),
+        ("text/plain; name=\u{eb}", false),
+    ] {
+        let writer = BodyWriter::new(move |_| Some(ErrorBody::new(content_type, "own")));
+        let context = RenderContext::new(Dialect::Detail).with_body_writer(&writer);
+        let answer = render(&Cause::NothingPresented.into(), &context);
+        assert_eq!(answer.body == b"own", taken, "{content_type:?}");
+        let said = if taken {
+            content_type
+        } else {
+            "application/json"
+        };
+        assert_eq!(field(&answer, "content-type"), Some(said));
+    }
+}
+
 #[test]
 fn accept() {
     let table: &[(&[&str], bool)] = &[

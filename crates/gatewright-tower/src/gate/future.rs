@@ -34,6 +34,7 @@ pin_project! {
         Waiting { pending: Pending, held: Option<Box<(S, Request<B>)>> },
         Serving { #[pin] future: F },
         Refused { error: AuthError },
+        Preflight,
     }
 }
 
@@ -57,6 +58,13 @@ where
     pub(crate) const fn serving(future: S::Future, after: After<R>) -> Self {
         Self {
             state: State::Serving { future },
+            after,
+        }
+    }
+
+    pub(crate) const fn preflight(after: After<R>) -> Self {
+        Self {
+            state: State::Preflight,
             after,
         }
     }
@@ -101,6 +109,9 @@ where
                 }
                 StateProjection::Refused { error } => {
                     return Poll::Ready(Ok(this.after.refusal(error.clone())));
+                }
+                StateProjection::Preflight => {
+                    return Poll::Ready(Ok(this.after.preflight()));
                 }
             };
             this.state.set(next);

@@ -1,10 +1,9 @@
 //! The layer.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use gatewright_core::gate::Gate;
-use gatewright_core::policy::CompiledPolicy;
+use gatewright_core::policy::LivePolicy;
 use http::request::Parts;
 use tower_layer::Layer;
 
@@ -24,8 +23,8 @@ pub struct GateLayer<T = ReadTenant, A = ReadSource, R = HttpRefusal> {
 
 impl GateLayer {
     /// A layer that admits whom `policy` admits. `policy` must have been compiled by `gate`; otherwise every request is
-    /// refused as `internal_error`.
-    pub fn new(gate: Gate, policy: Arc<CompiledPolicy>) -> Self {
+    /// refused as `internal_error`. A [`LivePolicy`] may be replaced while requests run.
+    pub fn new(gate: Gate, policy: impl Into<LivePolicy>) -> Self {
         Self::guarding(Guard::new(gate, policy))
     }
 }

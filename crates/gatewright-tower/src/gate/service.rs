@@ -50,7 +50,8 @@ where
         let tenant = (self.tenant)(&parts);
         let source = (self.source)(&parts);
         let request = Request::from_parts(parts, body);
+        let policy = self.guard.policy();
         self.guard
-            .call(&mut self.inner, request, tenant.as_deref(), source)
+            .call(&mut self.inner, request, policy, tenant.as_deref(), source)
     }
 }

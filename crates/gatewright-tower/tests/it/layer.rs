@@ -8,9 +8,10 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use gatewright_core::error::{AuthError, Cause};
+use gatewright_core::gate::Guarded;
 use gatewright_core::limit::Rate;
 use gatewright_core::policy::{Limits, Policy, Realm};
-use gatewright_tower::{GateLayer, Guarded};
+use gatewright_tower::GateLayer;
 use http::{Extensions, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
@@ -21,7 +22,7 @@ type Answer = Response<Full<Bytes>>;
 
 /// Answers who is calling.
 async fn whoami(request: Request<()>) -> Result<Answer, Infallible> {
-    let guarded = Guarded::of(request.extensions()).unwrap();
+    let guarded = Guarded::of(request.extensions().get()).unwrap();
     let who = guarded
         .principal()
         .map_or("nobody".to_owned(), |principal| {
@@ -169,7 +170,7 @@ async fn limits_by_source_go_by_what_the_closure_reads() {
 
 #[test]
 fn without_a_layer_there_is_no_caller_but_an_error() {
-    let error = Guarded::of(&Extensions::new()).unwrap_err();
+    let error = Guarded::of(Extensions::new().get()).unwrap_err();
     assert_eq!(
         (error.status(), error.cause()),
         (500, Some(Cause::GateMissing))

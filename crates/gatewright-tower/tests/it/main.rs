@@ -1,4 +1,4 @@
-//! What the layer promises around any service.
+//! What the layers promise around any service.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,9 @@
     reason = "also in the functions that tests share"
 )]
 
+mod cors;
 mod layer;
+mod live;
 mod readiness;
 mod refusal;
 

@@ -5,29 +5,17 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use gatewright_core::dialect::Dialect;
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
-use gatewright_core::policy::{CompiledPolicy, Policy, Realm};
-use gatewright_tower::{GateLayer, Guard, HandlerRefusal, RenderRefusal};
+use gatewright_core::policy::{Policy, Realm};
+use gatewright_tower::{GateLayer, GrpcRefusal, Guard, HandlerRefusal};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use crate::authority;
 
-/// Trailers-only answers, whose body no `From<Bytes>` makes.
-struct Grpc;
-
-#[derive(Debug, PartialEq)]
+/// A body that no `From<Bytes>` makes.
+#[derive(Debug, Default, PartialEq)]
 struct GrpcBody;
-
-impl RenderRefusal<GrpcBody> for Grpc {
-    fn render(&self, error: &AuthError, _: &CompiledPolicy, _: bool) -> Response<GrpcBody> {
-        let status = if error.status() == 401 { "16" } else { "7" };
-        Response::builder()
-            .header("grpc-status", status)
-            .body(GrpcBody)
-            .unwrap()
-    }
-}
 
 #[tokio::test]
 async fn rendering_is_a_parameter() {
@@ -36,7 +24,7 @@ async fn rendering_is_a_parameter() {
         .gate()
         .compile(&Policy::pat(), &Realm::builder("api").build())
         .unwrap();
-    let guard = Guard::rendering(authority.gate().clone(), policy, Grpc);
+    let guard = Guard::rendering(authority.gate().clone(), policy, GrpcRefusal::default());
     let service = GateLayer::guarding(guard).layer(service_fn(async |_: Request<()>| {
         Ok::<_, Infallible>(Response::new(GrpcBody))
     }));
@@ -75,4 +63,25 @@ async fn a_services_refusal_is_rendered_once_by_the_nearest_guard() {
     );
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(body.starts_with(br#"{"detail":"#), "{body:?}");
+}
+
+/// RFC 9110 §9.3.2: no body, and the length that the body of a `GET` would have.
+#[tokio::test]
+async fn a_refused_head_has_no_body() {
+    let authority = authority().await;
+    let layer = |policy| {
+        let realm = Realm::builder("api").build();
+        let policy = authority.gate().compile(&policy, &realm).unwrap();
+        GateLayer::new(authority.gate().clone(), policy)
+    };
+    for (policy, length) in [(Policy::pat(), 98), (Policy::public(), 103)] {
+        let service = layer(policy).layer(service_fn(conflict));
+        for (method, sent) in [("GET", length), ("HEAD", 0)] {
+            let request = Request::builder().method(method).body(()).unwrap();
+            let answer = service.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.headers()["content-length"], length.to_string());
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body.len(), sent, "{method}");
+        }
+    }
 }

@@ -1,0 +1,90 @@
+//! What stays with an admitted request.
+
+use std::sync::Arc;
+
+use super::Admitted;
+use crate::error::{AuthError, Cause};
+use crate::limit::LimitState;
+use crate::policy::CompiledPolicy;
+use crate::principal::{Principal, Verified};
+use crate::scope::Scope;
+
+/// What a guard leaves in the extensions of a request that it admitted.
+///
+/// It is the only thing left there: who asks for the principal learns in the same step whether there was a gate at all.
+#[derive(Clone, Debug)]
+pub struct Guarded {
+    policy: Arc<CompiledPolicy>,
+    principal: Option<Verified<Principal>>,
+    limits: Option<LimitState>,
+}
+
+impl Guarded {
+    /// For a request that this policy admitted.
+    #[must_use]
+    pub fn new(policy: Arc<CompiledPolicy>, admitted: Admitted) -> Self {
+        Self {
+            policy,
+            principal: admitted.principal,
+            limits: admitted.limits,
+        }
+    }
+
+    /// What the guard of a request left, given what is found in its extensions: `Guarded::of(request.extensions().get())`.
+    ///
+    /// # Errors
+    /// `internal_error` with [`Cause::GateMissing`]: the request passed no guard, a mistake of the program.
+    pub fn of(found: Option<&Self>) -> Result<&Self, AuthError> {
+        found.ok_or_else(|| Cause::GateMissing.into())
+    }
+
+    /// The policy that the request was admitted by.
+    #[must_use]
+    pub const fn policy(&self) -> &Arc<CompiledPolicy> {
+        &self.policy
+    }
+
+    /// The caller; `None` where the policy admits callers who present nothing and this one did.
+    #[must_use]
+    pub const fn principal(&self) -> Option<&Verified<Principal>> {
+        self.principal.as_ref()
+    }
+
+    /// The caller, for a handler that can't do without.
+    ///
+    /// # Errors
+    /// `missing_bearer_token` where this one presented nothing, and `internal_error` with [`Cause::PolicyMissing`] where the
+    /// policy is public alone, so that there never is a caller.
+    pub fn caller(&self) -> Result<&Verified<Principal>, AuthError> {
+        self.principal().ok_or_else(|| {
+            let never = self.policy.modes().next().is_none();
+            let cause = if never {
+                Cause::PolicyMissing
+            } else {
+                Cause::NothingPresented
+            };
+            cause.into()
+        })
+    }
+
+    /// The caller, for a handler that counts on the policy to make sure of a scope.
+    ///
+    /// # Errors
+    /// `internal_error` with [`Cause::PolicyMissing`] where the policy doesn't make sure of it, whatever scopes the caller
+    /// has; the error's source names the scope.
+    pub fn caller_with(&self, scope: &Scope) -> Result<&Verified<Principal>, AuthError> {
+        if !self.policy.guarantees(scope) {
+            let missing = format!(
+                "the handler asserts the scope `{scope}`, which its policy does not require"
+            );
+            return Err(AuthError::from(Cause::PolicyMissing).with_source(missing));
+        }
+        self.caller()
+    }
+
+    /// The tightest rate limit that the request was charged to.
+    #[must_use]
+    pub const fn limits(&self) -> Option<&LimitState> {
+        self.limits.as_ref()
+    }
+}
