@@ -6,12 +6,16 @@
 
 #![no_main]
 
-use gatewright_core::credential::{Credential, Formats, SecretKind};
+use gatewright_core::credential::{
+    Credential, Formats, ImportedAlphabet, SecretFormat, SecretKind,
+};
+use gatewright_core::hash::ImportedHash;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let formats = Formats::standard();
     check(&formats, data);
+    check_imported(data);
     let Some((first, rest)) = data.split_first() else {
         return;
     };
@@ -40,6 +44,56 @@ fuzz_target!(|data: &[u8]| {
     }
     check(&formats, &changed);
 });
+
+/// Keys of other systems, one shape with an id and one without a prefix, beside ours and JWTs.
+fn check_imported(token: &[u8]) {
+    let kind = SecretKind::ApiKey;
+    let formats = Formats::builder()
+        .secret(SecretFormat::separated(kind, "tnx"))
+        .secret(
+            SecretFormat::imported(kind, "sk_", ImportedAlphabet::Base62, 24..=40)
+                .with_id_length(6),
+        )
+        .secret(SecretFormat::imported_catch_all(
+            kind,
+            ImportedAlphabet::UrlSafe,
+            32..=64,
+        ))
+        .jwt()
+        .build()
+        .unwrap();
+    let found = formats.classify(token).ok();
+    let text = std::str::from_utf8(token).unwrap_or_default();
+    let expected = if text.starts_with("tnx_") {
+        return;
+    } else if let Some(body) = text.strip_prefix("sk_") {
+        let fits =
+            (24..=40).contains(&body.len()) && body.chars().all(|c| c.is_ascii_alphanumeric());
+        fits.then(|| ("sk", body[..6].to_owned()))
+    } else if matches!(expected(token), Some(Expected::Jwt)) {
+        assert!(matches!(found, Some(Credential::Jwt(_))));
+        return;
+    } else {
+        let second = text.as_bytes().get(1);
+        let as_jwt = text.starts_with('e')
+            && second.is_some_and(|c| c.is_ascii_digit() || b"wxyz-_".contains(c))
+            && text.contains('.');
+        let fits = (32..=64).contains(&text.len())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c));
+        (fits && !as_jwt).then(|| ("", ImportedHash::of_text(text).derived_id().unwrap()))
+    };
+    let found = match found {
+        None => None,
+        Some(Credential::Secret(secret)) => {
+            assert_eq!(secret.expose(), text);
+            Some((secret.brand(), secret.public_id().to_owned()))
+        }
+        other => panic!("{other:?} in {text}"),
+    };
+    assert_eq!(found, expected, "{text}");
+}
 
 /// Whether it is a credential, agreed by both.
 fn check(formats: &Formats, token: &[u8]) -> bool {

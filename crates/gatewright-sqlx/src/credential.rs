@@ -1,7 +1,7 @@
 //! Credentials with random secrets.
 
 use gatewright_core::credential::SecretKind;
-use gatewright_core::hash::{GuardTag, Phc};
+use gatewright_core::hash::{GuardTag, SecretHash};
 use gatewright_core::principal::{CredentialId, TenantId, UserId};
 use gatewright_core::scope::Scope;
 use gatewright_core::store::{
@@ -222,7 +222,7 @@ impl<D: Dialect> CredentialStore for SqlStore<D> {
         &'a self,
         kind: SecretKind,
         id: &'a str,
-        old: &'a Phc,
+        old: &'a SecretHash,
         new: StoredSecret,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         Box::pin(async move {
@@ -278,7 +278,7 @@ fn record<D: Dialect>(row: &D::Row) -> Result<(u64, CredentialRecord), StoreErro
             .collect::<Result<_, _>>()
     })?;
     let secret = StoredSecret::new(
-        columns.parse("credentials.hash", str::parse)?,
+        columns.parse("credentials.hash", str::parse::<SecretHash>)?,
         columns
             .number_or_null("credentials.tag")?
             .map(tag)
@@ -301,7 +301,7 @@ fn record<D: Dialect>(row: &D::Row) -> Result<(u64, CredentialRecord), StoreErro
     record.revoked_at = columns.number_or_null("credentials.revoked_at")?;
     record.last_used_at = columns.number_or_null("credentials.last_used_at")?;
     if let Some(hash) = previous_hash {
-        let hash = hash
+        let hash: SecretHash = hash
             .parse()
             .map_err(|_| StoreError::Corrupt("credentials.previous_hash"))?;
         let mut previous = StoredSecret::new(hash, previous_tag);

@@ -7,6 +7,7 @@
 //!
 //! ```
 //! use gatewright_core::credential::SecretKind;
+//! use gatewright_core::hash::SecretHash;
 //! use gatewright_core::principal::{CredentialId, Tenant, TenantId, TenantKind, UserId};
 //! use gatewright_core::store::{
 //!     Changes, CredentialStore, MembershipStore, NewCredential, RevokeOutcome, StoredSecret,
@@ -22,7 +23,7 @@
 //! let tenant = Tenant::new(acme.clone(), workspace, "acme", "free");
 //! changes.publish(store.create_tenant(tenant, &alice, "owner").await?);
 //!
-//! let hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$\
+//! let hash: SecretHash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$\
 //!             aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g".parse()?;
 //! let secret = StoredSecret::new(hash, None);
 //! let id = CredentialId::new("k1")?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::checksum::{CHECKSUM_LENGTH, checksum};
 use super::format::{Layout, SecretFormat, SecretKind};
+use super::imported::PublicId;
 use super::registry::Formats;
 
 /// The longest JWT that is looked at, in bytes.
@@ -27,7 +28,8 @@ pub struct SecretCredential<'a> {
     kind: SecretKind,
     whole: &'a str,
     brand: &'a str,
-    public_id: &'a str,
+    public_id: PublicId<'a>,
+    holds_128_bits: bool,
 }
 
 impl<'a> SecretCredential<'a> {
@@ -44,10 +46,16 @@ impl<'a> SecretCredential<'a> {
     }
 
     /// The part that names the record. It may be logged. Empty in an
-    /// [unnamed](SecretFormat::unnamed) format.
+    /// [unnamed](SecretFormat::unnamed) format; of an [imported](SecretFormat::imported) key without an id, derived
+    /// from the whole text.
     #[must_use]
-    pub fn public_id(&self) -> &'a str {
-        self.public_id
+    pub fn public_id(&self) -> &str {
+        self.public_id.as_str()
+    }
+
+    /// Whether the secret part is long enough for a guard tag. Always, but in imported keys.
+    pub(crate) fn holds_128_bits(&self) -> bool {
+        self.holds_128_bits
     }
 
     /// The whole credential, which is what is hashed and compared.
@@ -62,7 +70,7 @@ impl fmt::Debug for SecretCredential<'_> {
         f.debug_struct("SecretCredential")
             .field("kind", &self.kind)
             .field("brand", &self.brand)
-            .field("public_id", &self.public_id)
+            .field("public_id", &self.public_id())
             .finish_non_exhaustive()
     }
 }
@@ -167,10 +175,15 @@ impl Formats {
                 return secret(format, token).map(Credential::Secret);
             }
         }
-        if self.jwt && begins_as_jwt(token) {
+        // Without a dot it is no JWT, and may be a key without a prefix that happens to begin so.
+        let claimed = |token: &[u8]| self.catch_all.is_none() || token.contains(&b'.');
+        if self.jwt && begins_as_jwt(token) && claimed(token) {
             return jwt(token).map(Credential::Jwt);
         }
-        Err(Malformed::UnknownFormat)
+        match &self.catch_all {
+            Some(format) => secret(format, token).map(Credential::Secret),
+            None => Err(Malformed::UnknownFormat),
+        }
     }
 }
 
@@ -189,6 +202,17 @@ fn secret<'a>(format: &SecretFormat, token: &'a [u8]) -> Result<SecretCredential
         return Err(Malformed::TooLong);
     }
     let whole = std::str::from_utf8(token).map_err(|_| Malformed::BadCharacter)?;
+    let credential = |public_id, holds_128_bits| SecretCredential {
+        kind: format.kind,
+        whole,
+        brand: whole.get(..format.brand().len()).unwrap_or_default(),
+        public_id,
+        holds_128_bits,
+    };
+    if let Layout::Imported(shape) = format.layout {
+        let (public_id, holds_128_bits) = shape.read(format, whole)?;
+        return Ok(credential(public_id, holds_128_bits));
+    }
     let body = whole.get(format.prefix.len()..).ok_or(Malformed::Id)?;
     let (public_id, rest) = body
         .split_at_checked(format.id_length)
@@ -204,7 +228,7 @@ fn secret<'a>(format: &SecretFormat, token: &'a [u8]) -> Result<SecretCredential
         Layout::Separated(separator) => rest
             .strip_prefix(char::from(separator))
             .ok_or(Malformed::Id)?,
-        Layout::Joined | Layout::Unnamed => rest,
+        Layout::Joined | Layout::Unnamed | Layout::Imported(_) => rest,
     };
     if !secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(Malformed::BadCharacter);
@@ -227,13 +251,7 @@ fn secret<'a>(format: &SecretFormat, token: &'a [u8]) -> Result<SecretCredential
         return Err(Malformed::SecretLength);
     }
 
-    let brand = whole.get(..format.prefix.len() - 1).unwrap_or_default();
-    Ok(SecretCredential {
-        kind: format.kind,
-        whole,
-        brand,
-        public_id,
-    })
+    Ok(credential(PublicId::Read(public_id), true))
 }
 
 fn jwt(token: &[u8]) -> Result<JwtShape<'_>, Malformed> {

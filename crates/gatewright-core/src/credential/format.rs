@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::checksum::CHECKSUM_LENGTH;
 use super::classify::MAX_SECRET_LENGTH;
+use super::imported::ImportedShape;
 
 /// What a secret stands for. Where it is stored and what it may do follow from this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +46,8 @@ pub(super) enum Layout {
     Joined,
     /// Random characters only; the id travels beside the secret.
     Unnamed,
+    /// As another system minted it.
+    Imported(ImportedShape),
 }
 
 /// One kind of secret that a service issues: its brand, its layout, its lengths.
@@ -55,13 +58,14 @@ pub(super) enum Layout {
 /// | [`dotted`](Self::dotted) | `patv1_<12>.<27 random><6 checksum>` |
 /// | [`joined`](Self::joined) | `apx_live_sk_<8><24 random>` |
 /// | [`unnamed`](Self::unnamed) | `apx_secret_<24 random>` |
+/// | [`imported`](Self::imported) | `sk_live_<characters>`, whatever another system minted |
 ///
 /// Random characters are base62: 27 are 160 bits, 24 are 142. Mistakes are reported by
 /// [`FormatsBuilder::build`](super::FormatsBuilder::build), all of them at once.
 #[derive(Clone, Debug)]
 pub struct SecretFormat {
     pub(super) kind: SecretKind,
-    /// The brand and its underscore.
+    /// The brand and its underscore; of imported keys, whatever they begin with.
     pub(super) prefix: String,
     pub(super) layout: Layout,
     pub(super) id_length: usize,
@@ -135,7 +139,8 @@ impl SecretFormat {
         }
     }
 
-    /// The length of the public id, 8–64 characters. An unnamed secret has none.
+    /// The length of the public id, 8–64 characters (4–64 in an [imported](Self::imported) key). An unnamed secret has
+    /// none.
     #[must_use]
     pub fn with_id_length(mut self, characters: usize) -> Self {
         self.id_length = characters;
@@ -172,7 +177,7 @@ impl SecretFormat {
         self.kind
     }
 
-    /// The brand, without the underscore that follows it.
+    /// The brand, without the underscore that follows it. Of imported keys, their prefix without such an underscore.
     #[must_use]
     pub fn brand(&self) -> &str {
         self.prefix.strip_suffix('_').unwrap_or(&self.prefix)
@@ -182,12 +187,15 @@ impl SecretFormat {
     pub(super) fn secret_length(&self) -> usize {
         match self.layout {
             Layout::Separated(_) => self.random_length.saturating_add(CHECKSUM_LENGTH),
-            Layout::Joined | Layout::Unnamed => self.random_length,
+            Layout::Joined | Layout::Unnamed | Layout::Imported(_) => self.random_length,
         }
     }
 
     /// Every mistake of this format taken alone.
     pub(super) fn mistakes(&self) -> Vec<FormatError> {
+        if let Layout::Imported(shape) = self.layout {
+            return shape.mistakes(self);
+        }
         let mut mistakes = Vec::new();
         let brand = self.brand();
         let mut report = |wrong: bool, mistake: fn(String) -> FormatError| {
@@ -203,14 +211,14 @@ impl SecretFormat {
         report(!brand_is_fine, FormatError::Brand);
 
         let id_is_fine = match self.layout {
-            Layout::Unnamed => self.id_length == 0,
+            Layout::Unnamed | Layout::Imported(_) => self.id_length == 0,
             Layout::Separated(_) | Layout::Joined => (8..=MAX_ID_LENGTH).contains(&self.id_length),
         };
         report(!id_is_fine, FormatError::IdLength);
 
         let least = match self.layout {
             Layout::Separated(_) => MIN_SEPARATED_LENGTH,
-            Layout::Joined | Layout::Unnamed => MIN_RANDOM_LENGTH,
+            Layout::Joined | Layout::Unnamed | Layout::Imported(_) => MIN_RANDOM_LENGTH,
         };
         report(self.random_length < least, FormatError::TooGuessable);
 
@@ -239,17 +247,15 @@ impl SecretFormat {
     }
 }
 
-/// A mistake in the configuration of formats. Each names the brand it is about.
+/// A mistake in the configuration of formats. Each names the brand it is about, where there is one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
     /// A brand is 1–32 characters of `A-Za-z0-9_`.
     #[error("the brand `{0}` is not 1 to 32 letters, digits or underscores")]
     Brand(String),
-    /// An id has 8–64 characters; an unnamed secret has none.
-    #[error(
-        "the id of `{0}` is not 8 to 64 characters long, or is given to a secret that has none"
-    )]
+    /// An id has 8–64 characters, of an imported key 4–64; an unnamed secret has none.
+    #[error("the id of `{0}` is too short or too long, or is given to a secret that has none")]
     IdLength(String),
     /// Fewer random characters than are safe against guessing.
     #[error("secrets of `{0}` would have too few random characters")]
@@ -257,6 +263,13 @@ pub enum FormatError {
     /// A credential could be longer than [`MAX_SECRET_LENGTH`](super::MAX_SECRET_LENGTH).
     #[error("credentials of `{0}` would be too long to be accepted")]
     TooLong(String),
+    /// The prefix of imported keys is 1–32 characters of `A-Za-z0-9-_.~`.
+    #[error("the prefix `{0}` is not 1 to 32 letters, digits, `-`, `_`, `.` or `~`")]
+    Prefix(String),
+    /// The lengths of imported keys are an empty range, or were set a second time by
+    /// [`with_random_length`](SecretFormat::with_random_length).
+    #[error("the imported keys `{0}` have no possible length")]
+    ImportedLengths(String),
     /// The range of [`accept_unchecked`](SecretFormat::accept_unchecked) is empty, contains the length of checked
     /// secrets, or belongs to a layout that has no checksum anyway.
     #[error("`{0}` can't accept secrets without checksum in this range of lengths")]
@@ -264,6 +277,9 @@ pub enum FormatError {
     /// The prefix of one format starts that of another, or is the same.
     #[error("the brands `{0}` and `{1}` can't be told apart by prefix")]
     Overlap(String, String),
+    /// Two formats are for keys without any prefix.
+    #[error("only one format can be for keys without a prefix")]
+    SecondCatchAll,
     /// Credentials of this brand would begin as a JWT does.
     #[error("credentials of `{0}` would begin as a JWT does")]
     BeginsAsJwt(String),

@@ -28,6 +28,9 @@ pub enum MintError {
     /// The id to mint for isn't one of this format.
     #[error("the public id is not one of this format")]
     PublicId,
+    /// Keys of this format are [imported](SecretFormat::imported): another system minted them.
+    #[error("keys of an imported format are not minted")]
+    Imported,
     /// The format itself is wrong, and could not have been [built](super::FormatsBuilder::build).
     #[error("the format is not valid")]
     Format(#[source] FormatError),
@@ -38,8 +41,8 @@ impl SecretFormat {
     ///
     /// # Errors
     ///
-    /// [`MintError::Random`] when the system has no random bytes, [`MintError::Format`] when this format has a
-    /// mistake.
+    /// [`MintError::Random`] when the system has no random bytes, [`MintError::Imported`] for an imported format,
+    /// [`MintError::Format`] when this format has a mistake.
     pub fn mint(&self) -> Result<Minted, MintError> {
         self.checked()?;
         let mut public_id = String::with_capacity(self.id_length);
@@ -82,6 +85,9 @@ impl SecretFormat {
     }
 
     fn checked(&self) -> Result<(), MintError> {
+        if matches!(self.layout, Layout::Imported(_)) {
+            return Err(MintError::Imported);
+        }
         match self.mistakes().pop() {
             Some(mistake) => Err(MintError::Format(mistake)),
             None => Ok(()),

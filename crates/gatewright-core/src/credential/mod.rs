@@ -2,7 +2,7 @@
 //! well formed. Nothing here knows a clock, a key or a store, and nothing here says that a credential is *right*.
 //!
 //! - [`presented`], [`query_has_token`], [`cookie`]: which bytes of a request are the credential;
-//! - [`Formats`], [`SecretFormat`]: the credentials a service issues, told apart by prefix, and their minting;
+//! - [`Formats`], [`SecretFormat`]: the credentials a service accepts, told apart by prefix, and their minting;
 //! - [`Credential`], [`SecretCredential`], [`JwtShape`]: the parsed forms, borrowed from the request;
 //! - [`Secret`]: text that must not be printed, copied or compared by accident.
 //!
@@ -38,6 +38,7 @@ mod classify;
 mod cookie;
 mod fields;
 mod format;
+mod imported;
 mod mint;
 mod registry;
 mod secret;
@@ -48,6 +49,7 @@ pub use classify::{
 pub use cookie::{CookieValue, MAX_COOKIE_LENGTH, cookie};
 pub use fields::{Field, Fields, Presented, Source, presented, query_has_token};
 pub use format::{FormatError, IdAlphabet, SecretFormat, SecretKind};
+pub use imported::ImportedAlphabet;
 pub use mint::{MintError, Minted, random_id};
 pub use registry::{FormatErrors, Formats, FormatsBuilder};
 pub use secret::Secret;

@@ -9,6 +9,8 @@ use super::format::{FormatError, SecretFormat, SecretKind};
 #[derive(Clone, Debug)]
 pub struct Formats {
     pub(super) secrets: Box<[SecretFormat]>,
+    /// Asked last, about what nothing else claims.
+    pub(super) catch_all: Option<Box<SecretFormat>>,
     pub(super) jwt: bool,
 }
 
@@ -32,6 +34,7 @@ impl Formats {
                 SecretFormat::joined(SecretKind::ApiKey, "apx_live_sk"),
                 SecretFormat::joined(SecretKind::ApiKey, "apx_test_sk"),
             ]),
+            catch_all: None,
             jwt: true,
         }
     }
@@ -39,12 +42,13 @@ impl Formats {
     /// The format of a brand (without underscore), for minting.
     #[must_use]
     pub fn format(&self, brand: &str) -> Option<&SecretFormat> {
-        self.secrets.iter().find(|format| format.brand() == brand)
+        self.iter().find(|format| format.brand() == brand)
     }
 
-    /// All formats of secrets, in the order in which they were added.
+    /// All formats of secrets, in the order in which they were added; one for
+    /// [keys without a prefix](SecretFormat::imported_catch_all) comes last.
     pub fn iter(&self) -> impl Iterator<Item = &SecretFormat> {
-        self.secrets.iter()
+        self.secrets.iter().chain(self.catch_all.as_deref())
     }
 
     /// Whether JWTs are accepted.
@@ -87,13 +91,17 @@ impl FormatsBuilder {
         }
         for (index, format) in self.secrets.iter().enumerate() {
             mistakes.extend(format.mistakes());
-            if self.jwt && begins_as_jwt(format.prefix.as_bytes()) {
+            // A prefix of one `e` would claim every JWT.
+            if self.jwt && (begins_as_jwt(format.prefix.as_bytes()) || format.prefix == "e") {
                 mistakes.push(FormatError::BeginsAsJwt(format.brand().to_owned()));
             }
             for other in self.secrets.iter().skip(index + 1) {
-                if format.prefix.starts_with(&other.prefix)
-                    || other.prefix.starts_with(&format.prefix)
-                {
+                let overlap = format.prefix.starts_with(&other.prefix)
+                    || other.prefix.starts_with(&format.prefix);
+                // One that is asked last is in nobody's way but another such one's.
+                if format.is_catch_all() && other.is_catch_all() {
+                    mistakes.push(FormatError::SecondCatchAll);
+                } else if overlap && !format.is_catch_all() && !other.is_catch_all() {
                     mistakes.push(FormatError::Overlap(
                         format.brand().to_owned(),
                         other.brand().to_owned(),
@@ -102,8 +110,13 @@ impl FormatsBuilder {
             }
         }
         if mistakes.is_empty() {
+            let (mut catch_all, secrets): (Vec<_>, Vec<_>) = self
+                .secrets
+                .into_iter()
+                .partition(SecretFormat::is_catch_all);
             Ok(Formats {
-                secrets: self.secrets.into_boxed_slice(),
+                secrets: secrets.into_boxed_slice(),
+                catch_all: catch_all.pop().map(Box::new),
                 jwt: self.jwt,
             })
         } else {

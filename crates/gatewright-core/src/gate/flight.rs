@@ -1,6 +1,7 @@
 //! Single flight: many ask the same at once, one asks on their behalf.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
@@ -22,30 +23,42 @@ impl<K: Eq + Hash + Clone, T: Clone + Send + 'static> Flights<K, T> {
 
     /// Joins the flight for `key`, or starts it.
     pub(super) async fn join(&self, key: K, start: impl FnOnce() -> BoxFuture<'static, T>) -> T {
-        let flight = self.board(&key, start);
-        let outcome = flight.await;
-        self.clear(&key);
-        outcome
+        match self.try_join(key, || Ok::<_, Infallible>(start())).await {
+            Ok(outcome) => outcome,
+            Err(never) => match never {},
+        }
     }
 
-    fn board(
+    /// Joins the flight for `key`, or starts it; an error of the start is the asker's alone.
+    pub(super) async fn try_join<E>(
+        &self,
+        key: K,
+        start: impl FnOnce() -> Result<BoxFuture<'static, T>, E>,
+    ) -> Result<T, E> {
+        let flight = self.board(&key, start)?;
+        let outcome = flight.await;
+        self.clear(&key);
+        Ok(outcome)
+    }
+
+    fn board<E>(
         &self,
         key: &K,
-        start: impl FnOnce() -> BoxFuture<'static, T>,
-    ) -> Shared<BoxFuture<'static, T>> {
+        start: impl FnOnce() -> Result<BoxFuture<'static, T>, E>,
+    ) -> Result<Shared<BoxFuture<'static, T>>, E> {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(key).and_then(WeakShared::upgrade) {
-            return flight;
+            return Ok(flight);
         }
         // Abandoned flights leave their entry behind; it goes when the table would grow.
         if flights.len() == flights.capacity() {
             flights.retain(|_, flight| flight.upgrade().is_some());
         }
-        let flight = start().shared();
+        let flight = start()?.shared();
         if let Some(weak) = flight.downgrade() {
             flights.insert(key.clone(), weak);
         }
-        flight
+        Ok(flight)
     }
 
     /// Takes a landed flight off the board. One that is still in the air under the same key stays.

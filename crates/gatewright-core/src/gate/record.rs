@@ -8,10 +8,10 @@ use papaya::Equivalent;
 
 use crate::credential::SecretKind;
 use crate::error::Cause;
-use crate::hash::{GuardTag, Phc, ProofDigest, TagKeys, TagVerdict};
+use crate::hash::{GuardTag, ProofDigest, SecretHash, TagKeys, TagVerdict};
 use crate::policy::{Compiler, Grants};
 use crate::principal::{CredentialId, Identity, Mode, Principal, Subject, Tenancy};
-use crate::store::{CredentialRecord, Stamp, Use};
+use crate::store::{CredentialRecord, Stamp, StoredSecret, Use};
 use crate::time::Timestamp;
 
 /// A stored credential as the gate keeps it.
@@ -32,13 +32,16 @@ pub(super) struct Record {
 
 /// One secret that may prove the record, and the memory of the one text that did.
 pub(super) struct LiveSecret {
-    pub(super) hash: Phc,
+    pub(super) hash: SecretHash,
     pub(super) tag: Option<GuardTag>,
     pub(super) ends_at: Option<Timestamp>,
     /// The digest of the text that argon2 accepted for this hash. A hash has one right text, so it is set once.
     proof: OnceLock<ProofDigest>,
     /// Tells the hash from others; see [`wrong_key`](Self::wrong_key).
     mark: u64,
+    /// A newer hash was due when the pool had more urgent work. Shared by all readings of the record, one of which may be
+    /// told of it when another is in memory already.
+    renewal_missed: Arc<AtomicBool>,
 }
 
 /// When a credential was last used, until that is written down.
@@ -89,16 +92,10 @@ impl Record {
         compiler: &Compiler,
     ) -> Option<Self> {
         let mode = mode_of(stored.kind)?;
-        let secrets: Vec<LiveSecret> = stored
-            .secrets
-            .into_iter()
-            .map(|secret| LiveSecret {
-                mark: mark_of(&secret.hash),
-                hash: secret.hash,
-                tag: secret.tag,
-                ends_at: secret.ends_at,
-                proof: OnceLock::new(),
-            })
+        let known = earlier.map_or(&[][..], |earlier| &earlier.secrets);
+        let secrets = stored.secrets.into_iter();
+        let secrets = secrets
+            .map(|secret| LiveSecret::new(secret, known))
             .collect();
         let identity = Identity {
             mode,
@@ -112,7 +109,7 @@ impl Record {
             || Arc::new(Usage::new(stored.kind, stored.id.clone())),
             |earlier| Arc::clone(&earlier.usage),
         );
-        let record = Self {
+        Some(Self {
             kind: stored.kind,
             id: stored.id,
             secrets,
@@ -126,32 +123,14 @@ impl Record {
             revoked: stored.revoked_at.is_some(),
             stamps,
             usage,
-        };
-        if let Some(earlier) = earlier {
-            record.adopt_proofs(earlier);
-        }
-        Some(record)
+        })
     }
 
-    /// Takes over what an earlier reading of the same record proved, for hashes that still stand.
-    fn adopt_proofs(&self, earlier: &Self) {
-        for secret in &self.secrets {
-            let known = earlier
-                .secrets
-                .iter()
-                .find(|other| other.hash.as_str() == secret.hash.as_str())
-                .and_then(|other| other.proof.get());
-            if let Some(proof) = known {
-                // Set already only if another thread adopted the same proof.
-                let _ = secret.proof.set(*proof);
-            }
-        }
-    }
-
-    /// Whether memory proves the text that `digest` is of.
-    pub(super) fn is_proven_by(&self, digest: &ProofDigest, now: Timestamp) -> bool {
+    /// The secret for which memory proves the text that `digest` is of.
+    pub(super) fn proven_by(&self, digest: &ProofDigest, now: Timestamp) -> Option<&LiveSecret> {
         self.live(now)
-            .any(|(_, secret)| secret.is_proven_by(digest))
+            .map(|(_, secret)| secret)
+            .find(|secret| secret.is_proven_by(digest))
     }
 
     /// The live secrets that `text` may be, and their places.
@@ -189,6 +168,21 @@ impl Record {
 }
 
 impl LiveSecret {
+    /// Prepares a stored secret, and takes over what an earlier reading knew of the same hash.
+    fn new(stored: StoredSecret, known: &[Self]) -> Self {
+        let text = stored.hash.as_str();
+        let known = known.iter().find(|known| known.hash.as_str() == text);
+        Self {
+            mark: mark_of(&stored.hash),
+            tag: stored.tag,
+            ends_at: stored.ends_at,
+            proof: known.map_or_else(OnceLock::new, |known| known.proof.clone()),
+            renewal_missed: known
+                .map_or_else(Arc::default, |known| Arc::clone(&known.renewal_missed)),
+            hash: stored.hash,
+        }
+    }
+
     /// Whether `text` is neither ruled out by what was proven nor by the guard tag. A concurrent request may have proven
     /// this very text since the caller last looked, so what is known is compared and not only found.
     fn may_be(&self, text: &[u8], digest: &ProofDigest, tags: &TagKeys) -> bool {
@@ -216,6 +210,16 @@ impl LiveSecret {
         // Set already only if a concurrent request proved the same text.
         let _ = self.proof.set(proof);
     }
+
+    pub(super) fn miss_renewal(&self) {
+        self.renewal_missed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a newer hash is still to be made; says so once.
+    pub(super) fn take_missed_renewal(&self) -> bool {
+        self.renewal_missed.load(Ordering::Relaxed)
+            && self.renewal_missed.swap(false, Ordering::Relaxed)
+    }
 }
 
 pub(super) const fn mode_of(kind: SecretKind) -> Option<Mode> {
@@ -226,8 +230,9 @@ pub(super) const fn mode_of(kind: SecretKind) -> Option<Mode> {
     }
 }
 
-/// A wrong text is remembered with this mark: stored hashes carry random salts, so no two share one but by chance.
-fn mark_of(hash: &Phc) -> u64 {
+/// A wrong text is remembered with this mark. Hashes that share one by chance only cost a slot of that memory; two records
+/// with the same unsalted hash share it rightly, since what is wrong for one is wrong for the other.
+fn mark_of(hash: &SecretHash) -> u64 {
     let mut hasher = DefaultHasher::new();
     hash.as_str().hash(&mut hasher);
     hasher.finish()
@@ -287,27 +292,40 @@ impl Equivalent<RecordKey> for RecordKeyRef<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::{ProofKey, TagKey};
+    use crate::hash::{ImportedHash, ProofKey, TagKey};
 
     #[test]
     fn what_was_proven_meanwhile_is_not_ruled_out() {
         let tags = TagKeys::new(TagKey::from_bytes(1, [1; 32]), []).unwrap();
         let key = ProofKey::generate().unwrap();
-        let hash: Phc = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$+ntnS2vaOjMWoHZJdHe6cg"
+        let hash: SecretHash = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$+ntnS2vaOjMWoHZJdHe6cg"
             .parse()
             .unwrap();
-        let secret = LiveSecret {
-            mark: mark_of(&hash),
-            hash,
-            tag: Some(tags.tag(b"right")),
-            ends_at: None,
-            proof: OnceLock::new(),
-        };
+        let secret = LiveSecret::new(StoredSecret::new(hash, Some(tags.tag(b"right"))), &[]);
         let may_be = |text: &[u8]| secret.may_be(text, &key.digest(text), &tags);
         assert!(may_be(b"right"));
         assert!(!may_be(b"wrong"));
         secret.remember(key.digest(b"right"));
         assert!(may_be(b"right"));
         assert!(!may_be(b"wrong"));
+    }
+
+    #[test]
+    fn readings_of_one_hash_share_what_is_known_of_it() {
+        let key = ProofKey::generate().unwrap();
+        let read = |text: &str, known: &[LiveSecret]| {
+            LiveSecret::new(StoredSecret::new(ImportedHash::of_text(text), None), known)
+        };
+        let earlier = [read("other", &[]), read("right", &[])];
+        earlier[1].remember(key.digest(b"right"));
+        let later = read("right", &earlier);
+        assert!(later.is_proven_by(&key.digest(b"right")));
+        // Told to the earlier one after the later one was read.
+        earlier[1].miss_renewal();
+        assert!(later.take_missed_renewal());
+        assert!(!later.take_missed_renewal() && !earlier[1].take_missed_renewal());
+        let replaced = read("new", &earlier);
+        earlier[1].miss_renewal();
+        assert!(!replaced.is_proven_by(&key.digest(b"right")) && !replaced.take_missed_renewal());
     }
 }

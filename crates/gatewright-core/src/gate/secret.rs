@@ -5,7 +5,9 @@
 //!
 //! Failures are counted per (source address, public id). Nobody can lock an owner out from elsewhere, and a holder whom
 //! memory already proves passes whatever the counter says; but a holder who is not yet proven and shares an address
-//! with a guesser of the same id waits with him, some seconds, as the two can't be told apart before proof.
+//! with a guesser of the same id waits with him, some seconds, as the two can't be told apart before proof. A text that
+//! needs a hash computed counts as a failure before that, and is forgiven if it was none: guesses at once, and guesses
+//! that are given up, buy no more than guesses in turn.
 //!
 //! An unknown id costs a store read and a known one does not, so response times tell which ids exist. Public ids are no
 //! secrets; what is told about a *state*, such as a revocation, is told only to the holder of the right secret.
@@ -29,6 +31,8 @@ const MAX_READS: u32 = 4;
 pub(super) type ReadFlight = (SecretKind, Box<str>, [Stamp; 2], bool);
 /// What a reading answers: the record, or that there is none.
 pub(super) type Reading = Result<Option<Arc<Record>>, AuthError>;
+/// Whether a text is right; an error is never a verdict about it.
+pub(super) type Verdict = Result<bool, AuthError>;
 /// A flight that tries one text against one stored hash.
 pub(super) type ProofFlight = (Box<str>, u64);
 
@@ -38,6 +42,8 @@ struct Presented {
     id: Box<str>,
     text: Secret,
     digest: ProofDigest,
+    /// Whether the text may have a guard tag.
+    taggable: bool,
 }
 
 impl Shared {
@@ -59,8 +65,9 @@ impl Shared {
         let nanos = self.clock.monotonic_nanos();
         let record = self.cached(key, nanos);
         if let Some(record) = &record
-            && record.is_proven_by(&digest, request.now)
+            && let Some(secret) = record.proven_by(&digest, request.now)
         {
+            self.catch_up_renewal(record, secret, text, presented.holds_128_bits());
             return self.conclude_secret(record, request, nanos);
         }
         if let Err(refusal) = self.not_blocked(request.source, key.id, nanos) {
@@ -76,6 +83,7 @@ impl Shared {
             id: key.id.into(),
             text: Secret::new(presented.expose().to_owned()),
             digest,
+            taggable: presented.holds_128_bits(),
         });
         let shared = Arc::clone(self);
         let request = request.to_owned();
@@ -102,14 +110,14 @@ impl Shared {
             let Some(record) = self.read_record(presented.kind, &presented.id).await? else {
                 return Err(self.failed(source, &presented.id, Cause::UnknownCredential));
             };
-            if !record.is_proven_by(&presented.digest, now) {
-                let text = presented.text.expose().as_bytes();
+            let text = presented.text.expose().as_bytes();
+            if let Some(secret) = record.proven_by(&presented.digest, now) {
+                self.catch_up_renewal(&record, secret, text, presented.taggable);
+            } else {
                 if let Err(cause) = self.might_be_right(&record, text, &presented.digest, now) {
                     return Err(self.failed(source, &presented.id, cause));
                 }
-                if !self.prove_by_hash(&record, presented, now).await? {
-                    return Err(self.failed(source, &presented.id, Cause::WrongSecret));
-                }
+                self.prove_by_hash(&record, presented, source, now).await?;
             }
             // A change that came while argon2 ran is judged, not missed.
             if self.is_current(&record.stamps) {
@@ -119,46 +127,66 @@ impl Shared {
         Err(AuthError::from(Cause::StoreUnavailable).with_retry_after(1))
     }
 
+    /// Tries what the tags leave. Refuses and counts the failure if none is right.
     async fn prove_by_hash(
         self: &Arc<Self>,
         record: &Arc<Record>,
         presented: &Arc<Presented>,
+        source: Option<IpAddr>,
         now: Timestamp,
-    ) -> Result<bool, AuthError> {
+    ) -> Result<(), AuthError> {
         let text = presented.text.expose().as_bytes();
+        let mut paid = false;
         for (place, secret) in record.candidates(text, &presented.digest, &self.tags, now) {
             // The hash's text names record and secret; the digest keeps a wrong text from sharing a right one's flight.
             let flight = (Box::from(secret.hash.as_str()), presented.digest.short());
-            let right = self
-                .proof_flights
-                .join(flight, || {
-                    self.start_proof(record, place, secret, presented)
-                })
-                .await?;
-            if right {
-                // The flight may have remembered it on another reading of the record.
-                secret.remember(presented.digest);
-                return Ok(true);
+            // Whoever has a hash computed pays first, or many guesses at once would all pass the limiter, and those that
+            // are given up would cost nothing. Who joins pays for a failure only.
+            let start = || -> Result<BoxFuture<'static, Verdict>, AuthError> {
+                if let Some(known) = self.known(secret, &presented.digest) {
+                    return Ok(Box::pin(std::future::ready(Ok(known))));
+                }
+                if !paid {
+                    self.pay_for_proof(source, &presented.id)?;
+                    paid = true;
+                }
+                Ok(self.start_proof(record, place, secret, presented))
+            };
+            let verdict = self.proof_flights.try_join(flight, start).await?;
+            if matches!(verdict, Ok(false)) {
+                continue;
             }
+            if paid {
+                self.failures.forgive(source, &presented.id);
+            }
+            verdict?;
+            // The flight may have remembered it on another reading of the record.
+            secret.remember(presented.digest);
+            return Ok(());
         }
-        Ok(false)
+        if paid {
+            return Err(Cause::WrongSecret.into());
+        }
+        Err(self.failed(source, &presented.id, Cause::WrongSecret))
     }
 
-    /// What comes out is remembered before the flight lands, and looked up when one is about to start: whoever comes
-    /// between two flights of one text does not hash it again.
+    /// What memory says of a text, looked up when a flight is about to start: whoever comes between two flights of one
+    /// text does not hash it again.
+    fn known(&self, secret: &LiveSecret, digest: &ProofDigest) -> Option<bool> {
+        if secret.is_proven_by(digest) {
+            return Some(true);
+        }
+        self.is_known_wrong(secret, digest).then_some(false)
+    }
+
+    /// What comes out is remembered before the flight lands.
     fn start_proof(
         self: &Arc<Self>,
         record: &Arc<Record>,
         place: usize,
         secret: &LiveSecret,
         presented: &Arc<Presented>,
-    ) -> BoxFuture<'static, Result<bool, AuthError>> {
-        if secret.is_proven_by(&presented.digest) {
-            return Box::pin(std::future::ready(Ok(true)));
-        }
-        if self.is_known_wrong(secret, &presented.digest) {
-            return Box::pin(std::future::ready(Ok(false)));
-        }
+    ) -> BoxFuture<'static, Verdict> {
         let queued = self
             .pool
             .verify(&secret.hash, presented.text.expose().as_bytes());
@@ -172,7 +200,8 @@ impl Shared {
             if let Some(secret) = record.secrets.get(place) {
                 if right {
                     secret.remember(presented.digest);
-                    shared.refresh_hash_later(&record, secret, &presented.text);
+                    let text = presented.text.expose().as_bytes();
+                    shared.refresh_hash_later(&record, secret, text, presented.taggable);
                 } else {
                     let key = secret.wrong_key(&presented.digest);
                     shared.wrong.insert(key, (presented.digest, secret.mark()));
@@ -283,11 +312,15 @@ impl Shared {
         self.decide(&record.principal, Some(&record.grants), request, nanos)
     }
 
+    fn pay_for_proof(&self, source: Option<IpAddr>, id: &str) -> Result<(), AuthError> {
+        self.failures
+            .try_failure(source, id, self.clock.monotonic_nanos())
+            .map_err(failure_limited)
+    }
+
     fn not_blocked(&self, source: Option<IpAddr>, id: &str, nanos: u64) -> Result<(), AuthError> {
         match self.failures.is_blocked(source, id, nanos) {
-            Some(retry_after) => {
-                Err(AuthError::from(Cause::FailureLimited).with_retry_after(retry_after))
-            }
+            Some(retry_after) => Err(failure_limited(retry_after)),
             None => Ok(()),
         }
     }
@@ -297,6 +330,10 @@ impl Shared {
             .record_failure(source, id, self.clock.monotonic_nanos());
         AuthError::from(cause)
     }
+}
+
+fn failure_limited(retry_after: u32) -> AuthError {
+    AuthError::from(Cause::FailureLimited).with_retry_after(retry_after)
 }
 
 fn hash_overload(cause: Cause) -> AuthError {

@@ -8,7 +8,7 @@ use super::coherence::Watch;
 use super::flight::Flights;
 use super::place::{Place, PlaceKey};
 use super::record::{Record, RecordKey, Usage};
-use super::secret::{ProofFlight, ReadFlight, Reading};
+use super::secret::{ProofFlight, ReadFlight, Reading, Verdict};
 use super::stats::Counters;
 use super::token::Token;
 use super::upkeep::Rehash;
@@ -52,7 +52,7 @@ pub(super) struct Shared {
 
     pub(super) records: Cache<RecordKey, Arc<Record>>,
     pub(super) read_flights: Flights<ReadFlight, Reading>,
-    pub(super) proof_flights: Flights<ProofFlight, Result<bool, AuthError>>,
+    pub(super) proof_flights: Flights<ProofFlight, Verdict>,
     pub(super) tokens: TokenCache<Arc<Token>>,
     pub(super) places: Cache<PlaceKey, Place>,
 

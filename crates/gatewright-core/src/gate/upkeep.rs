@@ -4,12 +4,12 @@ use std::sync::{Mutex, PoisonError};
 
 use super::record::{LiveSecret, Record};
 use super::shared::Shared;
-use crate::credential::{Secret, SecretKind};
-use crate::hash::{Answer, GuardTag, Phc};
+use crate::credential::SecretKind;
+use crate::hash::{Answer, GuardTag, Phc, SecretHash};
 use crate::principal::CredentialId;
 use crate::store::{StoreError, StoredSecret, Use};
 
-/// Hashes that may wait to be stored; beyond that a rehash waits for the secret's next proof.
+/// Hashes that may wait to be stored; beyond that a rehash waits for the secret's next use.
 const MAX_REHASHES: usize = 256;
 /// Last uses written in one call of the store.
 const BATCH: usize = 500;
@@ -18,8 +18,8 @@ const BATCH: usize = 500;
 pub(super) struct Rehash {
     kind: SecretKind,
     id: CredentialId,
-    old: Phc,
-    tag: GuardTag,
+    old: SecretHash,
+    tag: Option<GuardTag>,
     new: NewHash,
 }
 
@@ -36,23 +36,29 @@ pub struct Upkeep {
     pub uses: usize,
     /// Hashes replaced by newer ones.
     pub rehashed: usize,
+    /// How many of these hashes another system had made.
+    pub migrated: usize,
 }
 
 impl Shared {
     /// Has a proven secret hashed anew if its hash or its guard tag is out of date; a tag is when it was made with another
-    /// key than the current one.
-    pub(super) fn refresh_hash_later(&self, record: &Record, secret: &LiveSecret, text: &Secret) {
-        let text = text.expose().as_bytes();
-        let tag = self.tags.tag(text);
-        if secret.tag == Some(tag) && !secret.hash.needs_rehash(&self.pool.settings()) {
+    /// key than the current one, or for a text that is not `taggable`.
+    pub(super) fn refresh_hash_later(
+        &self,
+        record: &Record,
+        secret: &LiveSecret,
+        text: &[u8],
+        taggable: bool,
+    ) {
+        let tag = taggable.then(|| self.tags.tag(text));
+        if secret.tag == tag && !secret.hash.needs_rehash(&self.pool.settings()) {
             return;
         }
         let mut rehashes = self.rehashes.lock().unwrap_or_else(PoisonError::into_inner);
+        // What finds no room is asked for again by the secret's next use.
         if rehashes.len() >= MAX_REHASHES {
-            return;
-        }
-        // A full queue has more urgent work; the next proof of this secret asks again.
-        if let Ok(new) = self.pool.hash(text) {
+            secret.miss_renewal();
+        } else if let Some(new) = self.pool.hash_if_calm(text) {
             rehashes.push(Rehash {
                 kind: record.kind,
                 id: record.id.clone(),
@@ -60,21 +66,39 @@ impl Shared {
                 tag,
                 new: NewHash::Awaited(new),
             });
+        } else {
+            secret.miss_renewal();
+        }
+    }
+
+    /// Asks again for a newer hash that found no room at an earlier use.
+    pub(super) fn catch_up_renewal(
+        &self,
+        record: &Record,
+        secret: &LiveSecret,
+        text: &[u8],
+        taggable: bool,
+    ) {
+        if secret.take_missed_renewal() {
+            self.refresh_hash_later(record, secret, text, taggable);
         }
     }
 
     pub(super) async fn upkeep(&self) -> Result<Upkeep, StoreError> {
         // One that fails does not keep the other from being done.
         let uses = self.flush_uses().await;
+        let (rehashed, migrated) = self.store_rehashes().await?;
         Ok(Upkeep {
-            rehashed: self.store_rehashes().await?,
+            rehashed,
+            migrated,
             uses: uses?,
         })
     }
 
-    async fn store_rehashes(&self) -> Result<usize, StoreError> {
+    /// How many were stored, and how many of these replace a hash that another system made.
+    async fn store_rehashes(&self) -> Result<(usize, usize), StoreError> {
         let mut waiting = Waiting::take_from(&self.rehashes);
-        let mut stored = 0;
+        let (mut stored, mut migrated) = (0, 0);
         while let Some(rehash) = waiting.list.last_mut() {
             let new = match &mut rehash.new {
                 NewHash::Known(new) => Some(new.clone()),
@@ -82,16 +106,18 @@ impl Shared {
             };
             if let Some(new) = new {
                 rehash.new = NewHash::Known(new.clone());
-                let secret = StoredSecret::new(new, Some(rehash.tag));
+                let secret = StoredSecret::new(new, rehash.tag);
                 let swapped = self
                     .credentials
                     .swap_hash(rehash.kind, rehash.id.as_str(), &rehash.old, secret)
                     .await?;
-                stored += usize::from(self.changes.publish(swapped));
+                let swapped = self.changes.publish(swapped);
+                stored += usize::from(swapped);
+                migrated += usize::from(swapped && rehash.old.is_imported());
             }
             waiting.list.pop();
         }
-        Ok(stored)
+        Ok((stored, migrated))
     }
 
     async fn flush_uses(&self) -> Result<usize, StoreError> {

@@ -2,6 +2,7 @@
 //!
 //! - [`HashPool`]: argon2id on a fixed number of threads with a bounded queue; [`Argon2Settings`] for new hashes,
 //!   [`Phc`] for stored ones, capped before anything is allocated;
+//! - [`SecretHash`]: what stands in a record, argon2id or an [`ImportedHash`] that the first use replaces;
 //! - [`Passwords`]: a pool of its own for passwords, where an unknown account costs what a wrong password costs;
 //! - [`TagKeys`], [`GuardTag`]: 16 bits of a keyed hash, kept beside the argon2 hash, that stop nearly every wrong
 //!   secret before argon2;
@@ -21,18 +22,24 @@
 //! ```
 
 mod answer;
+#[cfg(feature = "bcrypt")]
+mod bcrypt;
+mod imported;
 mod passwords;
 mod phc;
 mod pool;
 mod proof;
 mod settings;
+mod stored;
 mod tag;
 mod worker;
 
 pub use answer::Answer;
+pub use imported::{ImportError, ImportedHash};
 pub use passwords::{MAX_PASSWORD_LENGTH, PasswordError, Passwords};
 pub use phc::{Phc, PhcError};
 pub use pool::{HashPool, HashStats, PoolConfig, PoolError, QueueFull};
 pub use proof::{ProofDigest, ProofKey};
 pub use settings::{Argon2Settings, SettingsError};
+pub use stored::{SecretHash, SecretHashError};
 pub use tag::{GuardTag, KeyError, TagKey, TagKeys, TagVerdict};

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::answer::{Answer, pair};
 use super::phc::Phc;
 use super::settings::Argon2Settings;
+use super::stored::SecretHash;
 use super::worker::{self, Job};
 
 /// How large a [`HashPool`] is.
@@ -60,7 +61,7 @@ impl PoolConfig {
     }
 }
 
-/// Argon2id on threads of its own.
+/// Argon2id on threads of its own, and every other proof by hash with it.
 ///
 /// A hash takes tens of milliseconds and 19 MiB, so the number of those that run at once is fixed, and what waits
 /// is bounded: an overload is answered at once and can't take the memory of the machine. Each thread reuses its
@@ -105,12 +106,17 @@ impl HashPool {
     /// Compares `secret` with a stored hash, in constant time once it is computed.
     ///
     /// The answer is `None`, without any work, when the stored hash asks for more memory than the pool allows.
+    /// `stored` is a [`Phc`] or a [`SecretHash`].
     ///
     /// # Errors
     ///
     /// [`QueueFull`] when as many jobs wait as may.
-    pub fn verify(&self, phc: &Phc, secret: &[u8]) -> Result<Answer<bool>, QueueFull> {
-        self.submit_verify(phc, secret, false)
+    pub fn verify(
+        &self,
+        stored: impl Into<SecretHash>,
+        secret: &[u8],
+    ) -> Result<Answer<bool>, QueueFull> {
+        self.submit_verify(stored.into(), secret, false)
     }
 
     /// As [`verify`](Self::verify), but the answer is `false` whatever comes out.
@@ -119,23 +125,25 @@ impl HashPool {
         phc: &Phc,
         secret: &[u8],
     ) -> Result<Answer<bool>, QueueFull> {
-        self.submit_verify(phc, secret, true)
+        self.submit_verify(phc.into(), secret, true)
     }
 
     fn submit_verify(
         &self,
-        phc: &Phc,
+        hash: SecretHash,
         secret: &[u8],
         always_false: bool,
     ) -> Result<Answer<bool>, QueueFull> {
         let shared = self.shared();
-        if phc.settings().memory_kib() > shared.max_memory_kib {
+        if let SecretHash::Argon2id(phc) = &hash
+            && phc.settings().memory_kib() > shared.max_memory_kib
+        {
             shared.counters.failed.fetch_add(1, Ordering::Relaxed);
             return Ok(Answer::none());
         }
         let (promise, answer) = pair();
         shared.submit(Job::Verify {
-            phc: phc.clone(),
+            hash,
             secret: Zeroizing::new(secret.to_vec()),
             always_false,
             promise,
@@ -157,6 +165,16 @@ impl HashPool {
         Ok(answer)
     }
 
+    /// As [`hash`](Self::hash), for work that can wait: `None` when half of the queue is taken, so that proofs keep
+    /// their places.
+    pub(crate) fn hash_if_calm(&self, secret: &[u8]) -> Option<Answer<Phc>> {
+        let shared = self.shared();
+        if shared.lock().jobs.len() > shared.capacity / 2 {
+            return None;
+        }
+        self.hash(secret).ok()
+    }
+
     /// The settings of new hashes.
     #[must_use]
     pub fn settings(&self) -> Argon2Settings {
@@ -170,6 +188,7 @@ impl HashPool {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         HashStats {
             verifications: read(&shared.counters.verifications),
+            imported: read(&shared.counters.imported),
             hashes: read(&shared.counters.hashes),
             queued: shared.lock().jobs.len(),
             refused: read(&shared.counters.refused),
@@ -202,6 +221,8 @@ impl Drop for Handle {
 pub struct HashStats {
     /// Verifications that were computed, whatever came out.
     pub verifications: u64,
+    /// How many of these were of hashes that another system made.
+    pub imported: u64,
     /// New hashes that were computed.
     pub hashes: u64,
     /// Jobs that wait now.
@@ -239,6 +260,7 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) verifications: AtomicU64,
+    pub(super) imported: AtomicU64,
     pub(super) hashes: AtomicU64,
     pub(super) failed: AtomicU64,
     refused: AtomicU64,
@@ -373,6 +395,19 @@ mod tests {
         assert_eq!((pool.stats().refused, pool.stats().skipped), (0, 1));
         drop(release);
         assert!(kept.await.is_some());
+    }
+
+    #[tokio::test]
+    async fn what_can_wait_leaves_half_of_the_queue_to_others() {
+        let pool = one_thread(4);
+        let (release, _blocked) = occupy(&pool);
+        let waiting: Vec<_> = (0..9).filter_map(|_| pool.hash_if_calm(b"a")).collect();
+        assert_eq!(waiting.len(), 3);
+        let urgent = pool.hash(b"b").unwrap();
+        assert_eq!(pool.stats().refused, 0);
+        drop(release);
+        assert!(urgent.await.is_some());
+        assert!(pool.hash_if_calm(b"c").unwrap().await.is_some());
     }
 
     #[tokio::test]

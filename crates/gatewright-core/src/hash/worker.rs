@@ -13,10 +13,11 @@ use super::answer::Promise;
 use super::phc::{MAX_OUTPUT_LENGTH, OUTPUT_LENGTH, Phc, SALT_LENGTH};
 use super::pool::Shared;
 use super::settings::Argon2Settings;
+use super::stored::SecretHash;
 
 pub(super) enum Job {
     Verify {
-        phc: Phc,
+        hash: SecretHash,
         secret: Zeroizing<Vec<u8>>,
         /// Do the whole work, then say no.
         always_false: bool,
@@ -61,16 +62,25 @@ pub(super) fn run(shared: &Shared) {
 fn work(shared: &Shared, memory: &mut Memory, job: Job) {
     match job {
         Job::Verify {
-            phc,
+            hash,
             secret,
             always_false,
             promise,
         } => {
-            if let Some(verdict) = verify(memory, &phc, &secret) {
+            let verdict = match &hash {
+                SecretHash::Argon2id(phc) => verify(memory, phc, &secret),
+                SecretHash::Imported(imported) => Some(imported.verify(&secret)),
+            };
+            if let Some(verdict) = verdict {
                 shared
                     .counters
                     .verifications
                     .fetch_add(1, Ordering::Relaxed);
+                let imported = u64::from(hash.is_imported());
+                shared
+                    .counters
+                    .imported
+                    .fetch_add(imported, Ordering::Relaxed);
                 let allowed = Choice::from(u8::from(!always_false));
                 promise.fulfil(bool::from(verdict & allowed));
             } else {

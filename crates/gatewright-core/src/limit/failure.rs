@@ -54,6 +54,24 @@ impl FailureLimiter {
         let _ = self.table.take(self.find(source, id), self.rate, now_nanos);
     }
 
+    /// Counts a failure before it is known to be one, for a trial that costs much: of many at once no more are tried than
+    /// in turn, and one that is given up counts. What turns out to be none is [forgiven](Self::forgive).
+    ///
+    /// # Errors
+    ///
+    /// Seconds until this source may try this id again; then nothing was counted.
+    pub fn try_failure(&self, source: Option<IpAddr>, id: &str, now_nanos: u64) -> Result<(), u32> {
+        match self.table.take(self.find(source, id), self.rate, now_nanos) {
+            Ok(_) => Ok(()),
+            Err(wait) => Err(whole_secs(wait).max(1)),
+        }
+    }
+
+    /// Takes back what [`try_failure`](Self::try_failure) counted.
+    pub fn forgive(&self, source: Option<IpAddr>, id: &str) {
+        self.table.give_back(self.find(source, id), self.rate);
+    }
+
     fn find(&self, source: Option<IpAddr>, id: &str) -> Key {
         let source = source.map(SourceKey::new);
         let source = source.as_ref().map_or(&[][..], SourceKey::as_bytes);

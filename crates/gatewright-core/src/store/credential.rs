@@ -5,7 +5,7 @@
 
 use super::{BoxFuture, Page, PageRequest, StoreError, Unpublished};
 use crate::credential::SecretKind;
-use crate::hash::{GuardTag, Phc};
+use crate::hash::{GuardTag, ImportedHash, SecretHash};
 use crate::principal::{CredentialId, Tenant, TenantId, UserId};
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
@@ -14,9 +14,9 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoredSecret {
-    /// The argon2id hash of the whole credential text.
-    pub hash: Phc,
-    /// The guard tag, where its key was known when the secret was minted.
+    /// The hash of the whole credential text.
+    pub hash: SecretHash,
+    /// The guard tag, where its key was known when the secret was minted or its hash replaced.
     pub tag: Option<GuardTag>,
     /// The end of this secret's grace, in seconds since the epoch; `None` for the current secret.
     pub ends_at: Option<Timestamp>,
@@ -25,12 +25,74 @@ pub struct StoredSecret {
 impl StoredSecret {
     /// A current secret.
     #[must_use]
-    pub const fn new(hash: Phc, tag: Option<GuardTag>) -> Self {
+    pub fn new(hash: impl Into<SecretHash>, tag: Option<GuardTag>) -> Self {
         Self {
-            hash,
+            hash: hash.into(),
             tag,
             ends_at: None,
         }
+    }
+
+    /// A current secret whose hash another system made.
+    ///
+    /// It has no guard tag, as its text isn't at hand. After its first use, the gate's
+    /// [upkeep](crate::gate::Gate::upkeep) replaces the hash by argon2id, and adds a tag if the text is long enough to
+    /// hold 128 random bits. Until then every wrong text that was not tried before costs a verification, which is much
+    /// for bcrypt and little for SHA-256; the failure limiter bounds how many one source may try.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use gatewright_core::credential::{Field, Formats, ImportedAlphabet, SecretFormat, SecretKind};
+    /// use gatewright_core::gate::{Arrival, Coherence, Gate};
+    /// use gatewright_core::hash::{ImportedHash, TagKey, TagKeys};
+    /// use gatewright_core::policy::{Policy, Realm};
+    /// use gatewright_core::principal::{CredentialId, Tenant, TenantId, TenantKind, UserId};
+    /// use gatewright_core::store::{CredentialStore, MembershipStore, MemoryStore, NewCredential, StoredSecret};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = Arc::new(MemoryStore::new());
+    /// // Keys of the old system: `sk_live_` and 32 letters or digits. They have no public id, so it follows from the text.
+    /// let old_keys = SecretFormat::imported(SecretKind::ApiKey, "sk_live_", ImportedAlphabet::Base62, 32..=32);
+    /// let tags = TagKeys::new(TagKey::generate(1)?, [])?;
+    /// let gate = Gate::builder(Arc::clone(&store), Coherence::SingleProcess, tags)
+    ///     .formats(Formats::builder().secret(old_keys).build()?)
+    ///     .build()?;
+    /// # let (acme, alice) = (TenantId::new("ten_1")?, UserId::new("usr_1")?);
+    /// # let tenant = Tenant::new(acme.clone(), TenantKind::from_static("handle"), "acme", "free");
+    /// # let _ = gate.changes().publish(store.create_tenant(tenant, &alice, "owner").await?);
+    ///
+    /// // A row of the old table: the SHA-256 of `sk_live_0123456789ABCDEFGHIJKLMNOPQRSTUV`.
+    /// let hash = ImportedHash::sha256("05a376ce35cbd058326e49b296e7b274799d2f14619e60730729cb087ea1f8af")?;
+    /// let id = CredentialId::new(hash.derived_id().ok_or("not by bcrypt")?)?;
+    /// let key = NewCredential::new(
+    ///     SecretKind::ApiKey, id.clone(), acme, alice, StoredSecret::imported(hash), gate.clock().now(),
+    /// );
+    /// let _ = gate.changes().publish(store.insert(key).await?);
+    ///
+    /// // The customer goes on with the old key.
+    /// let policy = gate.compile(&Policy::api_key(), &Realm::builder("api").build()).map_err(|_| "a policy")?;
+    /// let right = [(Field::ApiKey, &b"sk_live_0123456789ABCDEFGHIJKLMNOPQRSTUV"[..])];
+    /// gate.authenticate(&right[..], &policy, &Arrival::new()).decided().await?;
+    ///
+    /// // Its first use brings argon2id and a guard tag.
+    /// assert_eq!(gate.upkeep().await?.migrated, 1);
+    /// let stored = store.find(SecretKind::ApiKey, id.as_str()).await?.ok_or("is there")?;
+    /// let secret = stored.secrets.first().ok_or("has one")?;
+    /// assert!(secret.hash.as_str().starts_with("$argon2id$") && secret.tag.is_some());
+    ///
+    /// gate.authenticate(&right[..], &policy, &Arrival::new()).decided().await?;
+    /// let wrong = [(Field::ApiKey, &b"sk_live_0123456789ABCDEFGHIJKLMNOPQRSTUW"[..])];
+    /// assert!(gate.authenticate(&wrong[..], &policy, &Arrival::new()).decided().await.is_err());
+    /// # Ok(())
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(example())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn imported(hash: ImportedHash) -> Self {
+        Self::new(hash, None)
     }
 }
 
@@ -295,7 +357,7 @@ pub trait CredentialStore: Send + Sync {
         &'a self,
         kind: SecretKind,
         id: &'a str,
-        old: &'a Phc,
+        old: &'a SecretHash,
         new: StoredSecret,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>>;
 

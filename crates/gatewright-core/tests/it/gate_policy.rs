@@ -6,7 +6,7 @@ use gatewright_core::audit::{AuditEvent, AuditKind, AuditSink};
 use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::gate::{Arrival, Coherence};
 use gatewright_core::limit::{BucketKind, Rate};
-use gatewright_core::policy::{Limits, Policy, PolicyError, Realm};
+use gatewright_core::policy::{Limits, Policy, PolicyError, Realm, RouteTable, allowed};
 use gatewright_core::principal::Mode;
 use gatewright_core::scope::Scope;
 use proptest::prelude::*;
@@ -256,6 +256,59 @@ async fn the_route_table_reports_every_mistake_of_every_route() {
             ("/x", &PolicyError::UnknownRole("emperor".into())),
         ]
     );
+}
+
+/// What is answered is how it then is, whoever replaced what before, and of which table.
+#[tokio::test]
+async fn replacing_policies_answers_the_table_that_stands() {
+    let world = World::new().await;
+    let table = || {
+        let mut routes = world.gate.routes();
+        for method in ["GET", "PUT"] {
+            let path = routes.path("/a", "/b");
+            routes.add(method, &path, &Policy::pat(), &world.handles);
+        }
+        routes.finish().unwrap()
+    };
+    let read = |scope: &str| Policy::pat().scope(scope);
+    let scopes = |table: &RouteTable| -> Vec<Vec<String>> {
+        let rows = table.rows().iter();
+        rows.map(|row| row.modes[0].scopes.clone()).collect()
+    };
+
+    let one = table();
+    one.replace([("PUT", "/a/b", read("links.write"))]).unwrap();
+    let after = one.replace([("GET", "/a/b", read("links.read"))]).unwrap();
+    assert_eq!(scopes(&after), [["links.read"], ["links.write"]]);
+
+    // Named twice, one of the two policies would win without a word.
+    let twice = ["links.read", "webhooks.read"].map(|scope| ("GET", "/a/b", read(scope)));
+    let errors = one.replace(twice).unwrap_err();
+    assert_eq!(errors.errors().len(), 1);
+    assert_eq!(errors.errors()[0].error, PolicyError::DuplicateRoute);
+    assert_eq!(scopes(&one.replace([]).unwrap()), scopes(&after));
+
+    // Of two services in one table, none keeps the old policy.
+    let both = one.merged(table());
+    let after = both
+        .replace([("GET", "/a/b", read("webhooks.read"))])
+        .unwrap();
+    let changed = scopes(&after)
+        .into_iter()
+        .filter(|scopes| *scopes == ["webhooks.read"]);
+    assert_eq!(changed.count(), 2);
+}
+
+#[test]
+fn methods_are_listed_once_and_get_brings_head() {
+    for (methods, list) in [
+        (&["GET", "PUT"][..], "GET,HEAD,PUT"),
+        (&["GET", "HEAD"], "GET,HEAD"),
+        (&["HEAD", "GET"], "HEAD,GET"),
+        (&["POST"], "POST"),
+    ] {
+        assert_eq!(allowed(methods.iter().copied()), list);
+    }
 }
 
 #[tokio::test]

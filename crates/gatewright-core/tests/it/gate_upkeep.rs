@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use gatewright_core::credential::SecretKind;
 use gatewright_core::gate::Coherence;
-use gatewright_core::hash::{Argon2Settings, GuardTag, HashPool, PoolConfig};
+use gatewright_core::hash::{Argon2Settings, GuardTag, HashPool, PoolConfig, SecretHash};
 use gatewright_core::policy::Limits;
 use gatewright_core::store::{CredentialRecord, CredentialStore};
 
@@ -131,7 +131,7 @@ async fn with_a_weak_hash(tag: impl FnOnce(&World, &str) -> Option<GuardTag>) ->
     let key = world
         .mint(SecretKind::Pat, "*", |new| {
             new.id = id;
-            new.secret.hash = weak;
+            new.secret.hash = weak.into();
             new.secret.tag = tag;
         })
         .await;
@@ -158,7 +158,10 @@ async fn an_outdated_hash_is_replaced_after_its_next_proof() {
         "the key that was minted, and one for all who proved it"
     );
     let stored = record(&world, &key).await.secrets.remove(0);
-    assert_eq!(stored.hash.settings(), Argon2Settings::default());
+    let SecretHash::Argon2id(hash) = &stored.hash else {
+        panic!("not argon2id: {:?}", stored.hash);
+    };
+    assert_eq!(hash.settings(), Argon2Settings::default());
     let tag = world.gate.tag_keys().tag(key.text.as_bytes());
     assert_eq!(stored.tag, Some(tag));
 

@@ -4,9 +4,9 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 
 use gatewright_core::hash::{
-    Answer, Argon2Settings, GuardTag, HashPool, KeyError, MAX_PASSWORD_LENGTH, PasswordError,
-    Passwords, Phc, PhcError, PoolConfig, ProofKey, QueueFull, SettingsError, TagKey, TagKeys,
-    TagVerdict,
+    Answer, Argon2Settings, GuardTag, HashPool, ImportError, ImportedHash, KeyError,
+    MAX_PASSWORD_LENGTH, PasswordError, Passwords, Phc, PhcError, PoolConfig, ProofKey, QueueFull,
+    SecretHash, SecretHashError, SettingsError, TagKey, TagKeys, TagVerdict,
 };
 use proptest::prelude::*;
 
@@ -192,13 +192,13 @@ fn only_weaker_hashes_are_renewed() {
 async fn a_stored_hash_beyond_the_pools_memory_is_no_verdict() {
     let (secret, stored) = KNOWN[0];
     let pool = HashPool::start(fast().with_max_memory_kib(19_455)).unwrap();
-    assert_eq!(pool.verify(&phc(stored), secret).unwrap().await, None);
+    assert_eq!(pool.verify(phc(stored), secret).unwrap().await, None);
     assert_eq!((pool.stats().verifications, pool.stats().failed), (0, 1));
 
     // Its own settings are always within the limits.
     let own = PoolConfig::new(Argon2Settings::default()).with_max_memory_kib(1);
     let pool = HashPool::start(own).unwrap();
-    assert_eq!(pool.verify(&phc(stored), secret).unwrap().await, Some(true));
+    assert_eq!(pool.verify(phc(stored), secret).unwrap().await, Some(true));
 }
 
 #[test]
@@ -334,6 +334,97 @@ fn secrets_and_hashes_are_not_printed() {
     }
 }
 
+const SHA256_OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+/// Of the empty text, from jBCrypt's `TestBCrypt.java`.
+const BCRYPT_OF_NOTHING: &str = "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.";
+
+#[test]
+fn every_stored_text_is_of_one_scheme_and_says_nothing_in_debug() {
+    let sha256 = format!("$sha256${SHA256_OF_ABC}");
+    for (text, shown) in [
+        (KNOWN[0].1, "19456"),
+        (&*sha256, "Imported(ImportedHash(sha256))"),
+    ] {
+        let stored: SecretHash = text.parse().unwrap();
+        assert_eq!(stored.as_str(), text);
+        let debug = format!("{stored:?}");
+        assert!(debug.contains(shown), "{debug}");
+        assert!(
+            !debug.contains("gy5Su") && !debug.contains("ba78"),
+            "{debug}"
+        );
+        assert_eq!(text.parse::<Phc>().is_ok(), !stored.is_imported());
+        let outdated = stored.needs_rehash(&Argon2Settings::default());
+        assert_eq!(outdated, stored.is_imported());
+    }
+    let error = |text: &str| text.parse::<SecretHash>().unwrap_err();
+    let bad_sha256 = SecretHashError::Imported(ImportError::Sha256);
+    for text in [
+        "$sha256$",
+        "$sha256$ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0",
+        &sha256.to_uppercase().replace("SHA", "sha"),
+        &format!("{sha256}0"),
+        &format!("{sha256}$"),
+    ] {
+        assert_eq!(error(text), bad_sha256, "{text}");
+    }
+    assert_eq!(
+        error(SHA256_OF_ABC),
+        SecretHashError::Argon2id(PhcError::Syntax)
+    );
+    assert_eq!(
+        error("$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$+ntnS2vaOjMWoHZJdHe6cg"),
+        SecretHashError::Argon2id(PhcError::Algorithm)
+    );
+}
+
+/// Such a row is a store that can't be read, not a wrong secret.
+#[cfg(not(feature = "bcrypt"))]
+#[test]
+fn without_its_feature_bcrypt_is_an_error_and_not_a_refusal() {
+    for text in [
+        BCRYPT_OF_NOTHING.to_owned(),
+        format!("$bcrypt-72{BCRYPT_OF_NOTHING}"),
+    ] {
+        assert_eq!(
+            text.parse::<SecretHash>().unwrap_err(),
+            SecretHashError::Imported(ImportError::BcryptDisabled)
+        );
+    }
+}
+
+#[cfg(feature = "bcrypt")]
+#[test]
+fn the_two_readings_of_bcrypt_are_stored_apart() {
+    let strict = SecretHash::from(ImportedHash::bcrypt(BCRYPT_OF_NOTHING).unwrap());
+    let truncating = SecretHash::from(ImportedHash::bcrypt_truncating(BCRYPT_OF_NOTHING).unwrap());
+    assert_eq!(strict.as_str(), BCRYPT_OF_NOTHING);
+    assert_eq!(
+        truncating.as_str(),
+        format!("$bcrypt-72{BCRYPT_OF_NOTHING}")
+    );
+    for hash in [strict, truncating] {
+        let again: SecretHash = hash.as_str().parse().unwrap();
+        assert_eq!(again.as_str(), hash.as_str());
+        assert_eq!(format!("{again:?}"), "Imported(ImportedHash(bcrypt))");
+        assert!(again.needs_rehash(&Argon2Settings::insecure_for_tests()));
+    }
+    let nested = format!("$bcrypt-72$bcrypt-72{BCRYPT_OF_NOTHING}");
+    assert!(nested.parse::<SecretHash>().is_err());
+}
+
+#[tokio::test]
+async fn the_pool_verifies_imported_hashes_and_counts_them() {
+    let pool = HashPool::start(fast()).unwrap();
+    let stored = SecretHash::from(ImportedHash::of_text("tnx"));
+    assert_eq!(pool.verify(&stored, b"tnx").unwrap().await, Some(true));
+    assert_eq!(pool.verify(&stored, b"tny").unwrap().await, Some(false));
+    assert_eq!(pool.verify(&stored, b"").unwrap().await, Some(false));
+    let _ = pool.verify(phc(KNOWN[1].1), b"x").unwrap().await;
+    let stats = pool.stats();
+    assert_eq!((stats.verifications, stats.imported), (4, 3));
+}
+
 #[test]
 fn a_proof_digest_allocates_nothing() {
     let key = ProofKey::generate().unwrap();
@@ -358,6 +449,19 @@ proptest! {
             let settings = stored.settings();
             prop_assert!(settings.memory_kib() <= 128 * 1024);
             prop_assert!(settings.passes() <= 10 && settings.lanes() <= 4);
+        }
+    }
+
+    #[test]
+    fn stored_texts_of_every_scheme_are_parsed_totally_and_kept_as_they_are(
+        text in prop_oneof![
+            ".{0,100}",
+            "\\$sha256\\$[0-9a-fA-F]{63,65}",
+            "(\\$bcrypt-72)?\\$2[abxy]\\$[01][0-9]\\$[A-Za-z0-9./]{52,54}",
+        ],
+    ) {
+        if let Ok(stored) = text.parse::<SecretHash>() {
+            prop_assert_eq!(stored.as_str(), &text);
         }
     }
 

@@ -520,6 +520,24 @@ fn ten_failures_a_minute_and_no_more() {
 }
 
 #[test]
+fn what_is_counted_beforehand_can_be_forgiven() {
+    let limiter = FailureLimiter::with_rate(rate(2, 60, 2), 10);
+    for _ in 0..10 {
+        assert_eq!(limiter.try_failure(None, "key", START), Ok(()));
+        limiter.forgive(None, "key");
+    }
+    assert_eq!(limiter.try_failure(None, "key", START), Ok(()));
+    assert_eq!(limiter.try_failure(None, "key", START), Ok(()));
+    assert_eq!(limiter.try_failure(None, "key", START), Err(30));
+    assert_eq!(limiter.is_blocked(None, "key", START), Some(30));
+    assert_eq!(
+        limiter.is_blocked(None, "key", START + 30 * SECOND),
+        None,
+        "what was refused is not counted"
+    );
+}
+
+#[test]
 fn asking_counts_nothing() {
     let limiter = FailureLimiter::with_rate(rate(1, 60, 1), 10);
     for _ in 0..100 {

@@ -8,11 +8,13 @@
 )]
 
 mod credential;
+mod credential_imported;
 mod credential_laws;
 mod dialect;
 mod error;
 mod fixture;
 mod gate_flight;
+mod gate_migrate;
 mod gate_policy;
 mod gate_request;
 mod gate_revocation;

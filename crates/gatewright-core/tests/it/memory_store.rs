@@ -2,6 +2,7 @@
 
 use futures_util::FutureExt;
 use gatewright_core::credential::SecretKind;
+use gatewright_core::hash::SecretHash;
 use gatewright_core::principal::{CredentialId, Tenant, TenantId, TenantKind, UserId};
 use gatewright_core::store::{
     Changes, CredentialFilter, CredentialStore, Cursor, MembershipStore, MemoryStore,
@@ -19,7 +20,7 @@ fn key(tenant: &TenantId) -> NewCredential {
         CredentialId::new("key").unwrap(),
         tenant.clone(),
         UserId::new("usr_1").unwrap(),
-        StoredSecret::new(HASH.parse().unwrap(), None),
+        StoredSecret::new(HASH.parse::<SecretHash>().unwrap(), None),
         0,
     )
 }

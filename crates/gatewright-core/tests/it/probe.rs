@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use gatewright_core::credential::SecretKind;
-use gatewright_core::hash::Phc;
+use gatewright_core::hash::SecretHash;
 use gatewright_core::principal::{SessionId, Tenant, TenantId, TenantKind, UserId};
 use gatewright_core::store::{
     BoxFuture, CredentialFilter, CredentialRecord, CredentialStore, InsertOutcome, Member,
@@ -93,7 +93,7 @@ impl CredentialStore for Probe {
         &'a self,
         kind: SecretKind,
         id: &'a str,
-        old: &'a Phc,
+        old: &'a SecretHash,
         new: StoredSecret,
     ) -> Answer<'a, Unpublished<bool>> {
         Box::pin(async move {

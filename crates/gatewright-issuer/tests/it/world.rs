@@ -7,7 +7,7 @@ use gatewright_core::audit::{AuditEvent, AuditKind, AuditSink};
 use gatewright_core::credential::{Field, Secret, SecretKind};
 use gatewright_core::error::{AuthError, ErrorCode};
 use gatewright_core::gate::{Arrival, Coherence, Gate};
-use gatewright_core::hash::{Argon2Settings, HashPool, Phc, PoolConfig, TagKey, TagKeys};
+use gatewright_core::hash::{Argon2Settings, HashPool, PoolConfig, SecretHash, TagKey, TagKeys};
 use gatewright_core::jwt::{Algorithm, Verifier};
 use gatewright_core::policy::{CompiledPolicy, Policy, Realm, TokenTrust};
 use gatewright_core::principal::{
@@ -327,7 +327,7 @@ impl CredentialStore for Unruly {
         &'a self,
         kind: SecretKind,
         id: &'a str,
-        old: &'a Phc,
+        old: &'a SecretHash,
         new: StoredSecret,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         self.memory.swap_hash(kind, id, old, new)

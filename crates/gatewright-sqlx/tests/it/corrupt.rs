@@ -17,6 +17,10 @@ async fn of_a_credential() {
             "UPDATE credentials SET hash = '$argon2id$v=19$m=8$x'",
         ),
         (
+            "credentials.hash",
+            "UPDATE credentials SET hash = '$sha256$BA7816BF'",
+        ),
+        (
             "credentials.id",
             "UPDATE credentials SET id = 'k1' || char(10)",
         ),

@@ -62,7 +62,7 @@ async fn what_one_process_changes_another_forgets() {
                     .swap_hash(
                         SecretKind::ApiKey,
                         "k1",
-                        &hash(0),
+                        &hash(0).into(),
                         StoredSecret::new(hash(1), None),
                     )
                     .await
@@ -79,7 +79,7 @@ async fn what_one_process_changes_another_forgets() {
                     .swap_hash(
                         SecretKind::ApiKey,
                         "k1",
-                        &hash(1),
+                        &hash(1).into(),
                         StoredSecret::new(hash(3), None),
                     )
                     .await

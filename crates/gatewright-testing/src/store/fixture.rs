@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use gatewright_core::credential::SecretKind;
-use gatewright_core::hash::{GuardTag, Phc};
+use gatewright_core::hash::{GuardTag, Phc, SecretHash};
 use gatewright_core::principal::{CredentialId, Tenant, TenantId, TenantKind, UserId};
 use gatewright_core::store::{
     Account, ChangeKey, Changes, CredentialRecord, InsertOutcome, NewCredential, Page, PageRequest,
@@ -136,6 +136,11 @@ pub(super) fn hash(number: u16) -> Phc {
     format!("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA${number:0>42}A")
         .parse()
         .unwrap()
+}
+
+/// The same as it stands in a credential's record.
+pub(super) fn secret_hash(number: u16) -> SecretHash {
+    hash(number).into()
 }
 
 pub(super) fn secret(number: u16) -> StoredSecret {

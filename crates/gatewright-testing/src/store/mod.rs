@@ -134,6 +134,7 @@ suite! { $
         rotations_at_once_leave_two_secrets,
         a_rotation_does_not_revive_what_is_revoked_meanwhile,
         a_hash_is_swapped_only_where_it_stands,
+        an_imported_hash_is_kept_and_swapped,
         a_swap_keeps_the_grace,
         of_many_swaps_of_one_hash_one_succeeds,
         a_swap_does_not_revive_what_was_rotated_away,

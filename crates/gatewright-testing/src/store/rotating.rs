@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use gatewright_core::credential::SecretKind;
+use gatewright_core::hash::{ImportedHash, SecretHash};
 use gatewright_core::scope::ScopeSet;
-use gatewright_core::store::{ChangeKey, RevokeOutcome, RotateOutcome, Rotation};
+use gatewright_core::store::{ChangeKey, CredentialRecord, RevokeOutcome, RotateOutcome, Rotation, StoredSecret};
 use gatewright_core::time::Timestamp;
 
 use super::Store;
-use super::fixture::{NOW, World, count, hash, publishing, secret, secrets, settled, together};
+use super::fixture::{NOW, World, count, publishing, secret, secret_hash, secrets, settled, together};
 
 const GRACE: Option<Timestamp> = Some(NOW + 60);
 
@@ -134,17 +135,44 @@ pub async fn a_hash_is_swapped_only_where_it_stands<S: Store>(store: Arc<S>) {
     world.insert(world.key("swapped")).await;
     let (kind, key) = (SecretKind::ApiKey, ChangeKey::Credential(SecretKind::ApiKey, "swapped".into()));
     for (kind, id, old) in [
-        (kind, "swapped", hash(2)),
-        (kind, "unknown", hash(1)),
-        (SecretKind::Pat, "swapped", hash(1)),
+        (kind, "swapped", secret_hash(2)),
+        (kind, "unknown", secret_hash(1)),
+        (SecretKind::Pat, "swapped", secret_hash(1)),
     ] {
         assert!(!settled(world.store.swap_hash(kind, id, &old, secret(3)).await));
         assert_eq!(secrets(&world.find("swapped").await), [(1, None)]);
     }
-    let old = hash(1);
+    let old = secret_hash(1);
     let swap = world.store.swap_hash(kind, "swapped", &old, secret(3));
     assert!(publishing(&[key], swap).await);
     assert_eq!(secrets(&world.find("swapped").await), [(3, None)]);
+}
+
+/// A hash that another system made comes back as it was, beside one made here too; what replaces it brings its own tag.
+pub async fn an_imported_hash_is_kept_and_swapped<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    let imported = ImportedHash::of_text("sk_live_0123456789");
+    let mut new = world.key("imported");
+    new.secret = StoredSecret::imported(imported.clone());
+    world.insert(new).await;
+    let stored = |record: CredentialRecord| -> Vec<_> {
+        let secrets = record.secrets.into_iter();
+        secrets.map(|secret| (secret.hash.as_str().to_owned(), secret.tag, secret.ends_at)).collect()
+    };
+    let old = imported.as_str().to_owned();
+    assert_eq!(stored(world.find("imported").await), [(old.clone(), None, None)]);
+
+    // In its grace behind a secret that was minted here.
+    assert_eq!(world.rotate("imported", 2).await, RotateOutcome::Rotated);
+    let found = world.find("imported").await;
+    assert!(found.secrets[1].hash.is_imported() && !found.secrets[0].hash.is_imported());
+    assert_eq!(stored(found).remove(1), (old, None, GRACE));
+
+    let (kind, old) = (SecretKind::ApiKey, SecretHash::from(imported));
+    assert!(settled(world.store.swap_hash(kind, "imported", &old, secret(3)).await));
+    assert_eq!(secrets(&world.find("imported").await), [(2, None), (3, GRACE)]);
+    assert!(!settled(world.store.swap_hash(kind, "imported", &old, secret(4)).await));
+    assert_eq!(secrets(&world.find("imported").await), [(2, None), (3, GRACE)]);
 }
 
 /// A secret that is rehashed in its grace keeps its place and its end, whatever the new one says.
@@ -153,10 +181,10 @@ pub async fn a_swap_keeps_the_grace<S: Store>(store: Arc<S>) {
     world.insert(world.key("swapped")).await;
     assert_eq!(world.rotate("swapped", 2).await, RotateOutcome::Rotated);
     let kind = SecretKind::ApiKey;
-    assert!(settled(world.store.swap_hash(kind, "swapped", &hash(1), secret(3)).await));
+    assert!(settled(world.store.swap_hash(kind, "swapped", &secret_hash(1), secret(3)).await));
     let mut ending = secret(4);
     ending.ends_at = Some(NOW + 1);
-    assert!(settled(world.store.swap_hash(kind, "swapped", &hash(2), ending).await));
+    assert!(settled(world.store.swap_hash(kind, "swapped", &secret_hash(2), ending).await));
     assert_eq!(secrets(&world.find("swapped").await), [(4, None), (3, GRACE)]);
 }
 
@@ -168,7 +196,7 @@ pub async fn of_many_swaps_of_one_hash_one_succeeds<S: Store>(store: Arc<S>) {
         let world = world.clone();
         async move {
             let new = secret(number);
-            settled(world.store.swap_hash(SecretKind::ApiKey, "contended", &hash(1), new).await)
+            settled(world.store.swap_hash(SecretKind::ApiKey, "contended", &secret_hash(1), new).await)
         }
     }))
     .await;
@@ -187,7 +215,7 @@ pub async fn a_swap_does_not_revive_what_was_rotated_away<S: Store>(store: Arc<S
             let (world, id) = (world.clone(), id.clone());
             async move {
                 if number == 9 {
-                    let old = hash(1);
+                    let old = secret_hash(1);
                     let swap = world.store.swap_hash(SecretKind::ApiKey, &id, &old, secret(9));
                     settled(swap.await);
                 } else {
@@ -201,7 +229,7 @@ pub async fn a_swap_does_not_revive_what_was_rotated_away<S: Store>(store: Arc<S
             matches!(*secrets, [(2, None), (3, GRACE)] | [(3, None), (2, GRACE)]),
             "{secrets:?}"
         );
-        let stale = world.store.swap_hash(SecretKind::ApiKey, &id, &hash(1), secret(9)).await;
+        let stale = world.store.swap_hash(SecretKind::ApiKey, &id, &secret_hash(1), secret(9)).await;
         assert!(!settled(stale));
     }
 }

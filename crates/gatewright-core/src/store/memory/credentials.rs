@@ -6,7 +6,7 @@ use std::ops::Bound;
 use super::tenants::Tenants;
 use super::{MemoryStore, NoSuchTenant};
 use crate::credential::SecretKind;
-use crate::hash::Phc;
+use crate::hash::SecretHash;
 use crate::principal::TenantId;
 use crate::store::{
     BoxFuture, ChangeKey, CredentialFilter, CredentialRecord, CredentialStore, InsertOutcome,
@@ -195,7 +195,7 @@ impl CredentialStore for MemoryStore {
         &'a self,
         kind: SecretKind,
         id: &'a str,
-        old: &'a Phc,
+        old: &'a SecretHash,
         new: StoredSecret,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         Box::pin(async move {
