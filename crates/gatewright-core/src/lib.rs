@@ -8,6 +8,7 @@
 //! - [`principal`]: who is calling, once that is proven;
 //! - [`scope`], [`role`]: what somebody may do;
 //! - [`policy`]: what a route asks of its callers, and the table of all routes;
+//! - [`document`]: what is drawn from that table: OpenAPI, the coverage map, a text to review;
 //! - [`limit`]: how often somebody may do it;
 //! - [`gate`]: all of these as one ladder, from the fields of a request to a decision;
 //! - [`error`], [`dialect`]: why a request was refused, and how that looks on the wire;
@@ -98,6 +99,7 @@ pub mod audit;
 pub mod cors;
 pub mod credential;
 pub mod dialect;
+pub mod document;
 pub mod error;
 pub mod gate;
 pub mod hash;

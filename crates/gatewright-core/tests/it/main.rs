@@ -11,6 +11,7 @@ mod credential;
 mod credential_imported;
 mod credential_laws;
 mod dialect;
+mod document;
 mod error;
 mod fixture;
 mod gate_flight;
