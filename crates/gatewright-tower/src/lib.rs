@@ -57,7 +57,13 @@
 //! as metadata of the same names (`authorization`, `x-api-key`). gRPC has its own form of a refusal: hand [`GrpcRefusal`]
 //! to [`Guard::rendering`], and the guard to [`GateLayer::guarding`]. `examples/tonic` does it in one file.
 //!
+//! # Features
+//!
+//! - `client`: the module `client`, the other side of a gate: it presents credentials, obtains tokens and sends requests
+//!   again. Off by default.
 
+#[cfg(feature = "client")]
+pub mod client;
 mod fields;
 mod gate;
 mod grpc;

@@ -7,6 +7,18 @@
     reason = "also in the functions that tests share"
 )]
 
+#[cfg(feature = "client")]
+mod client_attach;
+#[cfg(feature = "client")]
+mod client_errors;
+#[cfg(feature = "client")]
+mod client_gate;
+#[cfg(feature = "client")]
+mod client_loopback;
+#[cfg(feature = "client")]
+mod client_retry;
+#[cfg(feature = "client")]
+mod client_tokens;
 mod cors;
 mod layer;
 mod live;
