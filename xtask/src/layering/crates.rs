@@ -42,6 +42,59 @@ const TABLE: &[Row] = &[
         may_in_tests: &["gatewright-testing"],
     },
     Row {
+        name: "gatewright-actix",
+        may: &["gatewright-core"],
+        may_in_tests: &["gatewright-testing"],
+    },
+    // Shows all of them under one name.
+    Row {
+        name: "gatewright",
+        may: &[
+            "gatewright-core",
+            "gatewright-actix",
+            "gatewright-axum",
+            "gatewright-issuer",
+            "gatewright-sqlx",
+            "gatewright-testing",
+            "gatewright-tower",
+        ],
+        may_in_tests: &[],
+    },
+    Row {
+        name: "quickstart-actix-web",
+        may: &["gatewright"],
+        may_in_tests: &[],
+    },
+    Row {
+        name: "quickstart-axum",
+        may: &["gatewright"],
+        may_in_tests: &[],
+    },
+    Row {
+        name: "quickstart-hyper",
+        may: &["gatewright"],
+        may_in_tests: &[],
+    },
+    Row {
+        name: "quickstart-tonic",
+        may: &["gatewright"],
+        may_in_tests: &[],
+    },
+    Row {
+        name: "gatewright",
+        may: &[
+            "gatewright-core",
+            "gatewright-issuer",
+            "gatewright-sqlx",
+            "gatewright-tower",
+            "gatewright-axum",
+            "gatewright-actix",
+            "gatewright-testing",
+        ],
+        // Its tests need features of its own that are off by default.
+        may_in_tests: &["gatewright"],
+    },
+    Row {
         name: "gatewright-server",
         may: &[
             "gatewright-core",
@@ -121,6 +174,8 @@ mod tests {
             ("gatewright-axum", "gatewright-tower", None),
             ("gatewright-server", "gatewright-sqlx", None),
             ("gatewright-testing", "gatewright-core", None),
+            ("gatewright", "gatewright-actix", None),
+            ("quickstart-hyper", "gatewright", None),
             ("gatewright-core", "gatewright-testing", Some("dev")),
             ("gatewright-core", "serde", None),
         ] {
@@ -142,6 +197,9 @@ mod tests {
             ("gatewright-axum", "gatewright-issuer", None),
             ("gatewright-sqlx", "gatewright-issuer", None),
             ("gatewright-testing", "gatewright-sqlx", None),
+            ("gatewright-core", "gatewright", Some("dev")),
+            ("gatewright-actix", "gatewright-tower", None),
+            ("quickstart-axum", "gatewright-axum", None),
             ("xtask", "gatewright-core", None),
         ] {
             let found = check(&workspace(of, on, kind));

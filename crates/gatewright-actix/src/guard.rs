@@ -1,0 +1,172 @@
+//! One gate with one policy: the steps that the middleware and the routes share.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::body::EitherBody;
+use actix_web::error::InternalError;
+use actix_web::http::header::{
+    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN,
+};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
+use gatewright_core::cors::Crossing;
+use gatewright_core::dialect::wants_problem;
+use gatewright_core::error::{AuthError, ErrorCode};
+use gatewright_core::gate::{Admission, Admitted, AnswerFields, Arrival, Gate, Guarded};
+use gatewright_core::policy::{CompiledPolicy, LivePolicy};
+
+use crate::fields::HeaderFields;
+use crate::parameter;
+use crate::render::{self, HandlerRefusal};
+
+/// Reads the source address of a request.
+pub(crate) type ReadSource = Arc<dyn Fn(&HttpRequest) -> Option<IpAddr> + Send + Sync>;
+
+/// Reads the tenant's name, decoded, from a request.
+pub(crate) type ReadTenant = Arc<dyn Fn(&HttpRequest) -> Option<String> + Send + Sync>;
+
+/// A gate and the policy that it judges by, and what both read of a request.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) gate: Gate,
+    pub(crate) policy: LivePolicy,
+    pub(crate) source: ReadSource,
+    /// Where it isn't read from the path parameter that the policy names.
+    pub(crate) tenant: Option<ReadTenant>,
+}
+
+/// The address of the socket's other end. No header says where a request came from.
+pub(crate) fn peer(request: &HttpRequest) -> Option<IpAddr> {
+    Some(request.peer_addr()?.ip())
+}
+
+impl Guard {
+    /// Judges a request, which keeps the policy that stands now from beginning to end. Where it is not admitted, it is
+    /// answered.
+    pub(crate) async fn judge(&self, request: &HttpRequest) -> Result<After, HttpResponse> {
+        let mut after = After::new(self.policy.current(), request);
+        if after.crossing.is_some_and(Crossing::is_preflight) {
+            return Err(after.preflight());
+        }
+        let tenant = match self.tenant(&after.policy, request) {
+            Ok(tenant) => tenant,
+            Err(error) => return Err(after.refusal(error)),
+        };
+        let arrival = Arrival::new()
+            .tenant(tenant.as_deref())
+            .source((self.source)(request))
+            .query(request.uri().query());
+        let fields = HeaderFields(request.headers());
+        let decision = match self.gate.authenticate(&fields, &after.policy, &arrival) {
+            Admission::Ready(decision) => decision,
+            Admission::Pending(pending) => pending.await,
+            // An answer that isn't known here admits nobody.
+            _ => Err(ErrorCode::InternalError.into()),
+        };
+        match decision {
+            Ok(admitted) => {
+                after.admit(request, admitted);
+                Ok(after)
+            }
+            Err(error) => Err(after.refusal(error)),
+        }
+    }
+
+    fn tenant(
+        &self,
+        policy: &CompiledPolicy,
+        request: &HttpRequest,
+    ) -> Result<Option<String>, AuthError> {
+        match (policy.tenant_parameter(), &self.tenant) {
+            (None, _) => Ok(None),
+            (Some(_), Some(read)) => Ok(read(request)),
+            (Some(name), None) => parameter::of(request, name).map(Some),
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is done to a response on its way out.
+#[derive(Debug)]
+pub(crate) struct After {
+    policy: Arc<CompiledPolicy>,
+    problem: bool,
+    crossing: Option<Crossing>,
+    fields: AnswerFields,
+}
+
+impl After {
+    fn new(policy: Arc<CompiledPolicy>, request: &HttpRequest) -> Self {
+        let headers = request.headers();
+        let values = |name| headers.get_all(name).map(HeaderValue::as_bytes);
+        let crossing = policy.realm().cors().map(|cors| {
+            let asks = headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+            cors.cross(request.method().as_str(), values(ORIGIN), asks)
+        });
+        Self {
+            problem: wants_problem(values(ACCEPT)),
+            policy,
+            crossing,
+            fields: AnswerFields::default(),
+        }
+    }
+
+    /// Marks an admitted request, and notes what its response will need.
+    fn admit(&mut self, request: &HttpRequest, admitted: Admitted) {
+        self.fields = admitted.answer_fields();
+        request
+            .extensions_mut()
+            .insert(Guarded::new(Arc::clone(&self.policy), admitted));
+    }
+
+    /// The refusal, with its error left in the extensions for the service's own logs.
+    fn refusal(&self, error: AuthError) -> HttpResponse {
+        let rendered = self.policy.refusal(&error, self.problem);
+        let mut response = render::response(rendered, error);
+        self.put_cors(response.headers_mut());
+        response
+    }
+
+    /// Finishes what the handler answered. On the right is a refusal, rendered again in the route's dialect.
+    pub(crate) fn finish<B>(&self, mut response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
+        let refused = response.extensions_mut().remove::<HandlerRefusal>();
+        let mut response = match refused {
+            Some(HandlerRefusal(error)) => {
+                let rendered = self.policy.refusal(&error, self.problem);
+                render::replace(response, rendered, error).map_into_right_body()
+            }
+            None => response.map_into_left_body(),
+        };
+        render::put_fields(response.headers_mut(), self.fields.iter());
+        self.put_cors(response.headers_mut());
+        response
+    }
+
+    /// Finishes what middleware answered as an error: outer middleware sees an error as before, and the caller this response.
+    pub(crate) fn finish_error(&self, error: Error) -> Error {
+        let said = error.to_string();
+        let response = self.finish(HttpResponse::from_error(error));
+        InternalError::from_response(said, response.map_into_boxed_body()).into()
+    }
+
+    /// The answer to a preflight (Fetch, "CORS-preflight fetch").
+    fn preflight(&self) -> HttpResponse {
+        let mut response = HttpResponse::NoContent().finish();
+        self.put_cors(response.headers_mut());
+        response
+    }
+
+    fn put_cors(&self, headers: &mut HeaderMap) {
+        if let (Some(cors), Some(crossing)) = (self.policy.realm().cors(), self.crossing) {
+            render::put_fields(headers, cors.fields(crossing));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! How a refusal becomes a response, and what the guard adds to a handler's.
+
+use std::borrow::Cow;
+
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, VARY};
+use actix_web::web::Bytes;
+use gatewright_core::dialect::Rendered;
+use gatewright_core::error::AuthError;
+
+/// What core rendered, as a response. The error stays in its extensions for the service's own logs.
+pub(crate) fn response(rendered: Rendered, error: AuthError) -> HttpResponse {
+    let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::with_body(status, BoxBody::new(rendered.body));
+    put_fields(response.headers_mut(), rendered.fields);
+    response.extensions_mut().insert(error);
+    response
+}
+
+/// Sets fields that a response doesn't have, and adds to what it varies by. What no header may hold is left out.
+pub(crate) fn put_fields<V>(
+    headers: &mut HeaderMap,
+    fields: impl IntoIterator<Item = (&'static str, V)>,
+) where
+    V: Into<Cow<'static, str>>,
+{
+    for (name, value) in fields {
+        let value = match value.into() {
+            Cow::Borrowed(value) => Bytes::from_static(value.as_bytes()),
+            Cow::Owned(value) => Bytes::from(value),
+        };
+        if let Ok(name) = HeaderName::from_lowercase(name.as_bytes())
+            && let Ok(value) = HeaderValue::from_maybe_shared(value)
+        {
+            if name == VARY {
+                headers.append(name, value);
+            } else if !headers.contains_key(&name) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+/// Marks the response of a handler that refuses by itself: the guard around it renders the refusal again, in its route's
+/// dialect.
+pub(crate) struct HandlerRefusal(pub(crate) AuthError);
+
+/// Puts a refusal in the place of what a handler answered. The fields that the handler set stay, except those that describe
+/// the replaced body.
+pub(crate) fn replace<B>(
+    answered: HttpResponse<B>,
+    rendered: Rendered,
+    error: AuthError,
+) -> HttpResponse {
+    let mut refusal = response(rendered, error.clone());
+    let mut answered = answered.drop_body();
+    *answered.status_mut() = refusal.status();
+    let headers = answered.headers_mut();
+    let stale: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("content-"))
+        .cloned()
+        .collect();
+    for name in stale {
+        headers.remove(name);
+    }
+    for (name, value) in refusal.headers_mut().drain() {
+        // Each name stands once in what core rendered.
+        if let Some(name) = name {
+            headers.insert(name, value);
+        }
+    }
+    answered.extensions_mut().insert(error);
+    answered.set_body(refusal.into_body())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatewright_core::dialect::{Dialect, RenderContext, render};
+    use gatewright_core::error::Cause;
+
+    #[test]
+    fn a_replaced_answer_keeps_what_does_not_describe_its_body() {
+        let answered = HttpResponse::Ok()
+            .append_header(("set-cookie", "a=1"))
+            .append_header(("set-cookie", "b=2"))
+            .append_header(("content-encoding", "br"))
+            .append_header(("content-type", "text/plain"))
+            .append_header(("www-authenticate", "Old"))
+            .body("old");
+        let error = AuthError::from(Cause::NothingPresented);
+        let context = RenderContext::new(Dialect::Canonical).with_realm("api");
+        let response = replace(answered, render(&error, &context), error);
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        let mut fields: Vec<_> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        fields.sort_unstable();
+        assert_eq!(
+            fields,
+            [
+                ("cache-control", "no-store"),
+                ("content-type", "application/json"),
+                ("set-cookie", "a=1"),
+                ("set-cookie", "b=2"),
+                ("www-authenticate", r#"Bearer realm="api""#),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_handler_says_stands_and_vary_is_added_to() {
+        let mut headers = HeaderMap::new();
+        headers.insert(VARY, HeaderValue::from_static("accept"));
+        headers.insert(
+            HeaderName::from_static("ratelimit"),
+            HeaderValue::from_static("own"),
+        );
+        put_fields(
+            &mut headers,
+            [("vary", "origin"), ("ratelimit", "ours"), ("x-a", "b\n")],
+        );
+        let of = |name: &str| headers.get_all(name).cloned().collect::<Vec<_>>();
+        assert_eq!(of("vary"), ["accept", "origin"]);
+        assert_eq!(of("ratelimit"), ["own"]);
+        assert!(of("x-a").is_empty());
+    }
+}
