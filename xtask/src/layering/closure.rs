@@ -32,6 +32,35 @@ pub(super) const TABLE: &[Row] = &[
         name: "gatewright-axum",
         never: &["actix-web", "reqwest", "sqlx", "sqlx-core"],
     },
+    Row {
+        name: "gatewright-actix",
+        never: &[
+            "axum",
+            "axum-core",
+            "hyper",
+            "reqwest",
+            "sqlx",
+            "sqlx-core",
+            "tower",
+        ],
+    },
+    // As it is without features.
+    Row {
+        name: "gatewright",
+        never: &[
+            "actix-http",
+            "actix-web",
+            "axum",
+            "axum-core",
+            "http",
+            "hyper",
+            "reqwest",
+            "sqlx",
+            "sqlx-core",
+            "tokio",
+            "tower",
+        ],
+    },
 ];
 
 /// The arguments that make cargo list what a crate is built on.

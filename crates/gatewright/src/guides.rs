@@ -1,0 +1,84 @@
+//! How to do the common things. Each guide is here under the features that its examples need, which run as tests; with all
+//! features, all of them are.
+
+/// Where the guides that the guides name are in this documentation. The files say where they are beside each other, and of
+/// two definitions the first counts.
+macro_rules! links {
+    () => {
+        "\
+[bring your own identity provider]: ../bring_your_own_idp/index.html
+[call a guarded API]: ../call_a_guarded_api/index.html
+[choose JWT, PAT or key]: ../choose_a_credential/index.html
+[design scopes]: ../design_scopes/index.html
+[test your routes]: ../test_your_routes/index.html
+[the suite of a store]: ../write_a_store/index.html#prove-it
+[what to test]: ../test_your_routes/index.html#what-to-test
+"
+    };
+}
+
+/// Put a gate in front of routes.
+#[cfg(all(
+    feature = "actix-web",
+    feature = "axum",
+    feature = "issuer",
+    feature = "testing"
+))]
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/protect-a-service.md")]
+pub mod protect_a_service {}
+
+/// Which kind of credential for whom.
+#[cfg(feature = "testing")]
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/choose-a-credential.md")]
+pub mod choose_a_credential {}
+
+/// Scopes that last.
+#[cfg(feature = "axum")]
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/design-scopes.md")]
+pub mod design_scopes {}
+
+/// Trust the tokens of another issuer.
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/bring-your-own-idp.md")]
+pub mod bring_your_own_idp {}
+
+/// Replace every long-lived secret while requests run.
+#[cfg(feature = "issuer")]
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/rotate-without-downtime.md")]
+pub mod rotate_without_downtime {}
+
+/// Keep records behind the traits of a gate.
+#[cfg(feature = "testing")]
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/write-a-store.md")]
+pub mod write_a_store {}
+
+/// Present credentials, get tokens, retry, and read refusals.
+#[cfg(all(feature = "client", feature = "testing"))]
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/call-a-guarded-api.md")]
+pub mod call_a_guarded_api {}
+
+/// Show who is refused, and how.
+#[cfg(all(feature = "axum", feature = "testing"))]
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/test-your-routes.md")]
+pub mod test_your_routes {}
+
+/// Keep the keys that another system hashed.
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/migrate-hashed-keys.md")]
+pub mod migrate_hashed_keys {}
