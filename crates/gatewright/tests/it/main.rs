@@ -8,3 +8,4 @@
 )]
 
 mod config;
+mod same_bytes;
