@@ -1,8 +1,12 @@
 //! The chores of the workspace, run as `cargo xtask <command>`.
 
 mod failure;
+mod features;
+mod figures;
 mod fuzz;
 mod layering;
+mod python;
+mod sources;
 mod suite;
 mod workspace;
 
@@ -14,7 +18,10 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test                      run the whole test suite: unit, integration, examples, doc tests
+  python                    install the tools in Python that tests run, into target/python
   layering                  fail on an import against the arrow, between crates and inside core
+  features                  lint each library alone: without features, with each of them, with all
+  figures [--write]         count dependencies and lines; fail where README.md says otherwise, or write it
   fuzz [target] [seconds]   run one fuzz target, or every one, for so many seconds each (60)
 ";
 
@@ -38,6 +45,10 @@ fn run(args: &[&str]) -> Result<(), Failure> {
     match args {
         ["test"] => suite::run(),
         ["layering"] => layering::run(),
+        ["features"] => features::run(),
+        ["figures"] => figures::check(),
+        ["figures", "--write"] => figures::write(),
+        ["python"] => python::programs().map(drop),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
@@ -53,7 +64,13 @@ mod tests {
 
     #[test]
     fn what_is_not_a_command_is_a_usage_error() {
-        for args in [&[][..], &["tset"], &["test", "extra"], &["layering", "x"]] {
+        for args in [
+            &[][..],
+            &["tset"],
+            &["test", "extra"],
+            &["layering", "x"],
+            &["figures", "x"],
+        ] {
             assert!(matches!(run(args), Err(Failure::Usage)), "{args:?}");
         }
     }

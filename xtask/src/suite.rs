@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
-use crate::workspace;
+use crate::{python, workspace};
 
 /// Runs every test of the workspace: unit, integration, examples and doc tests.
 pub(crate) fn run() -> Result<(), Failure> {
@@ -14,7 +14,8 @@ pub(crate) fn run() -> Result<(), Failure> {
             install: "apt-get install gcc libc6-dev",
         });
     }
-    if !has_curl() && !install_curl() {
+    let has_curl = has_curl() || (install(&["curl"]) && has_curl());
+    if !has_curl {
         return Err(Failure::Missing {
             what: "curl, which runs the documents' own lines against the server,",
             install: "apt-get install curl",
@@ -22,7 +23,17 @@ pub(crate) fn run() -> Result<(), Failure> {
     }
     // Not `--all-targets`: it leaves out the doc tests and runs the benches. Not fail-fast: whoever
     // reads the output of a run somewhere else wants every failure of it.
-    workspace::show(workspace::cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
+    workspace::show(
+        workspace::cargo()
+            .args([
+                "test",
+                "--workspace",
+                "--all-features",
+                "--locked",
+                "--no-fail-fast",
+            ])
+            .env("SCHEMATHESIS", python::programs()?.join("schemathesis")),
+    )
 }
 
 fn has_curl() -> bool {
@@ -30,13 +41,13 @@ fn has_curl() -> bool {
 }
 
 /// Asks the system's package manager, where there is one and it obeys.
-fn install_curl() -> bool {
-    succeeds("apt-get", &["update"])
-        && succeeds("apt-get", &["install", "--yes", "curl"])
-        && has_curl()
+pub(crate) fn install(packages: &[&str]) -> bool {
+    let mut arguments = vec!["install", "--yes"];
+    arguments.extend(packages);
+    succeeds("apt-get", &["update"]) && succeeds("apt-get", &arguments)
 }
 
-fn succeeds(program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
     Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 use crate::failure::Failure;
 
 /// The root of the workspace.
@@ -17,6 +19,12 @@ pub(crate) fn cargo() -> Command {
     let mut command = Command::new(cargo);
     command.current_dir(root()).stdin(Stdio::null());
     command
+}
+
+/// What cargo knows of the workspace's own packages.
+pub(crate) fn metadata() -> Result<Value, Failure> {
+    let answer = read(cargo().args(["metadata", "--no-deps", "--locked", "--format-version=1"]))?;
+    serde_json::from_str(&answer).map_err(Failure::Metadata)
 }
 
 /// Runs a command whose output the user sees.
