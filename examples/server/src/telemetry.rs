@@ -90,6 +90,7 @@ impl Metrics {
                 gauge!("gatewright_cache_entries", "cache" => cache).set(entries as f64);
             }
             pool("credentials", stats.hashing);
+            counter!("gatewright_imported_verifications_total").absolute(stats.hashing.imported);
             pool("passwords", self.passwords.stats());
             counter!("gatewright_audit_dropped_total").absolute(self.audit.dropped());
         });

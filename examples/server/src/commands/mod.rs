@@ -56,7 +56,13 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     /// Print the route table: every route, and who may call it
-    Policy,
+    Policy(policy::Options),
+    /// Print the OpenAPI document
+    Openapi {
+        /// The URL that the server is reached at [default: http://127.0.0.1:8080]
+        #[arg(long, value_name = "URL")]
+        public_url: Option<String>,
+    },
 }
 
 impl Cli {
@@ -68,6 +74,10 @@ impl Cli {
         let Self { flags, command } = self;
         let serve_flags = match &command {
             Command::Serve { flags, .. } => flags.clone(),
+            Command::Openapi { public_url } => ServeFlags {
+                public_url: public_url.clone(),
+                ..ServeFlags::default()
+            },
             _ => ServeFlags::default(),
         };
         let settings = Settings::load(&flags, &serve_flags)?;
@@ -88,7 +98,8 @@ impl Cli {
                 let database = flags.database.is_some();
                 token::run(options, database.then_some(settings)).await
             }
-            Command::Policy => policy::run().await,
+            Command::Policy(options) => policy::run(options).await,
+            Command::Openapi { .. } => policy::openapi(settings.public_url).await,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What keys and personal access tokens have in common on the wire: how long they live, how they are rotated.
 
+use gatewright_core::error::ErrorCode;
 use gatewright_core::time::Timestamp;
 use gatewright_issuer::RotationGrace;
 use serde::Deserialize;
-use serde_json::Number;
+use serde_json::{Number, Value, json};
 
 use crate::web::{Failure, whole};
 
@@ -17,7 +18,31 @@ pub(super) struct RotateBody {
     grace_seconds: Option<Number>,
 }
 
+/// What a login refuses with.
+pub(super) fn login_refusals() -> [ErrorCode; 3] {
+    [
+        ErrorCode::InvalidCredentials,
+        ErrorCode::ForbiddenOrigin,
+        ErrorCode::RateLimited,
+    ]
+}
+
 impl RotateBody {
+    /// Its schema: one of the two spellings.
+    pub(super) fn described() -> Value {
+        let grace = json!({
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "maximum": RotationGrace::MAX_SECS,
+            "description": "For how many seconds the replaced secret is still honoured; 3,600 unless said.",
+        });
+        json!({
+            "type": "object",
+            "properties": {"grace_seconds": grace, "graceSeconds": grace},
+            "not": {"required": ["grace_seconds", "graceSeconds"]},
+        })
+    }
+
     /// # Errors
     /// `validation_error` outside 0 to 86,400.
     pub(super) fn grace(&self) -> Result<RotationGrace, Failure> {

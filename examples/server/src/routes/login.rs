@@ -10,6 +10,7 @@ use gatewright_core::principal::{SessionId, Subject, TenantId, UserId};
 use gatewright_core::store::{Account, AccountStore, RevocationStore, TokenRef};
 use gatewright_issuer::Grant;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::Site;
@@ -20,7 +21,7 @@ use crate::web::{Failure, Shown};
 const SESSION_LENGTH: usize = 22;
 
 /// What somebody who logs in sends.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Credentials {
     email: String,
     password: String,
@@ -37,9 +38,11 @@ pub(super) struct LoggedIn {
 }
 
 /// A token as it is handed out (RFC 6749 §5.1).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TokenResponse {
+    #[schema(value_type = String)]
     access_token: Shown,
+    #[schema(value_type = String)]
     token_type: &'static str,
     expires_in: u64,
 }

@@ -5,6 +5,7 @@ mod coverage;
 mod credentials;
 mod handle;
 mod login;
+mod openapi;
 #[cfg(test)]
 mod tests;
 mod whoami;
@@ -22,10 +23,12 @@ use axum::http::header::CACHE_CONTROL;
 use axum::middleware::map_response;
 use axum::response::Response;
 use gatewright_axum::{GuardedRouter, get};
+use gatewright_core::document::OpenApiErrors;
 use gatewright_core::limit::FailureLimiter;
 use gatewright_core::policy::{Policy, RouteErrors, RouteTable};
 
 use crate::app::App;
+pub(crate) use openapi::document as openapi_document;
 
 /// The longest body that is read.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -40,7 +43,9 @@ pub(crate) struct Shared {
     /// Counts failed logins.
     pub(crate) logins: FailureLimiter,
     /// The endpoint coverage map, known once all routes are.
-    pub(crate) coverage: OnceLock<Bytes>,
+    coverage: OnceLock<coverage::Coverage>,
+    /// The OpenAPI document, or what is wrong with it: a mistake in a document is no reason not to serve.
+    openapi: OnceLock<Result<Bytes, OpenApiErrors>>,
 }
 
 impl Deref for Site {
@@ -67,17 +72,24 @@ pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouteErrors> {
         app,
         logins: FailureLimiter::new(),
         coverage: OnceLock::new(),
+        openapi: OnceLock::new(),
     }));
     let (gate, realms) = (&site.app.gate, &site.app.realms);
     let anybody = Policy::jwt().or(Policy::pat()).or(Policy::api_key());
     let (router, table) = GuardedRouter::new(gate.clone(), realms.root.clone())
         .route("/whoami", get(anybody, whoami::whoami))
+        .route("/openapi.json", get(Policy::public(), openapi::openapi))
         .nest("/api/v1", workspace::routes(gate, realms))
         .nest("/v2", handle::routes(gate, realms))
         .with_state(site.clone())
         .finish()?;
     // Set once, here; nobody asks before the router is handed out.
-    let _ = site.coverage.set(coverage::document(&table));
+    let _ = site.coverage.set(coverage::Coverage::of(&table));
+    let document = openapi::document(&table, &site.app).map(|document| document.to_string().into());
+    if let Err(mistakes) = &document {
+        tracing::error!(%mistakes, "the OpenAPI document is wrong");
+    }
+    let _ = site.openapi.set(document);
     let router = router
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(map_response(not_to_be_stored));

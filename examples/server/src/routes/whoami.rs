@@ -5,24 +5,29 @@ use gatewright_axum::Authenticated;
 use gatewright_core::principal::Tenant;
 use gatewright_core::scope::ScopeSet;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::web::rfc3339;
+use crate::web::{rfc3339, schema};
 
 /// The verified principal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Whoami {
     /// `jwt`, `pat` or `api_key`.
     kind: String,
     /// `user:` or `client:`, and the id.
     subject: String,
+    #[schema(required = true)]
     tenant: Option<TenantView>,
+    #[schema(value_type = schema::Scopes)]
     scopes: ScopeSet,
+    #[schema(required = true)]
     role: Option<String>,
     credential_id: String,
+    #[schema(value_type = Option<schema::Time>, required = true)]
     expires_at: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct TenantView {
     id: String,
     kind: String,

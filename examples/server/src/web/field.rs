@@ -46,12 +46,20 @@ pub(crate) fn whole(
 ) -> Result<u64, Failure> {
     value
         .as_u64()
+        .or_else(|| value.as_f64().and_then(exact))
         .filter(|number| range.contains(number))
         .ok_or_else(|| {
             let (least, most) = (range.start(), range.end());
             let rule = format!("must be a whole number from {least} to {most}");
             Failure::out_of_range(field, &rule)
         })
+}
+
+/// The number, where it is whole and as exact as it was written: `30.0` is 30 (RFC 8259 §6 knows one kind of number).
+fn exact(number: f64) -> Option<u64> {
+    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+    let is_whole = number.fract() == 0.0 && (0.0..EXACT_BELOW).contains(&number);
+    is_whole.then_some(number as u64)
 }
 
 /// One of the words allowed.
@@ -229,8 +237,10 @@ mod tests {
     #[test]
     fn numbers_out_of_range_or_not_whole_are_named() {
         let number = |text: &str| serde_json::from_str::<Number>(text).unwrap();
-        assert_eq!(whole("n", &number("30"), 1..=365).unwrap(), 30);
-        for bad in ["0", "366", "-1", "1.5", "1e3"] {
+        for good in ["30", "30.0", "3e1"] {
+            assert_eq!(whole("n", &number(good), 1..=365).unwrap(), 30, "{good}");
+        }
+        for bad in ["0", "366", "-1", "-1.0", "1.5", "1e3", "1e300", "-0.5"] {
             let failure = whole("n", &number(bad), 1..=365).unwrap_err();
             assert_eq!(failure.code(), ErrorCode::ValidationError, "{bad}");
         }

@@ -71,6 +71,10 @@ async fn body<S: Send + Sync>(
 
 fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Failure> {
     match media_type(headers) {
+        // Otherwise an array of a struct's members, in their order, would be taken for the struct.
+        Some(essence) if is_json(&essence) && body.trim_ascii_start().starts_with(b"[") => Err(
+            Failure::because(ErrorCode::InvalidPayload, "The body must be a JSON object"),
+        ),
         Some(essence) if is_json(&essence) => serde_json::from_slice(body).map_err(|error| {
             Failure::because(
                 ErrorCode::InvalidPayload,
@@ -159,6 +163,7 @@ mod tests {
             (json, ""),
             (json, "{"),
             (json, "[]"),
+            (json, r#" ["n"]"#),
             (json, r#"{"name":1}"#),
             (json, r#"{"name":"a","name":"b"}"#),
             (json, r#"{"name":"a"} x"#),

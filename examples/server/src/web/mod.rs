@@ -3,8 +3,10 @@
 mod failure;
 mod field;
 mod json;
+mod operation;
 mod origin;
 mod paging;
+pub(crate) mod schema;
 mod settle;
 mod shown;
 mod source;
@@ -13,6 +15,7 @@ mod times;
 pub(crate) use failure::Failure;
 pub(crate) use field::{domain, email, name, one_of, scopes, slug, text, url, whole};
 pub(crate) use json::{Json, OptionalJson};
+pub(crate) use operation::{Operation, Operations};
 pub(crate) use origin::SameOrigin;
 pub(crate) use paging::{Listed, Paging, Query};
 pub(crate) use settle::settled;

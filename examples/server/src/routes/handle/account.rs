@@ -4,24 +4,27 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use gatewright_core::error::ErrorCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::product::Domain;
 use crate::routes::Site;
 use crate::routes::caller::Person;
 use crate::routes::login::{self, Credentials, TokenResponse};
-use crate::web::{Failure, Json, Listed, Paging, SameOrigin, Source, domain, rfc3339};
+use crate::web::{Failure, Json, Listed, Paging, SameOrigin, Source, domain, rfc3339, schema};
 
 /// A domain to be added.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct NewDomain {
+    #[schema(value_type = schema::DomainName)]
     domain: String,
 }
 
 /// A domain.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DomainView {
     domain: String,
+    #[schema(value_type = schema::Time)]
     created_at: String,
 }
 

@@ -8,12 +8,13 @@ use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::principal::Tenant;
 use gatewright_core::store::{MembershipStore, TenantRef};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::product::{CHECKOUT_SECS, Checkout};
 use crate::realms::HANDLE;
 use crate::routes::Site;
 use crate::routes::caller::{Path, Person};
-use crate::web::{Failure, Json, Query, rfc3339, settled};
+use crate::web::{Failure, Json, Query, rfc3339, schema, settled};
 
 /// The characters of a session's id: 124 random bits.
 const ID_LENGTH: usize = 24;
@@ -25,34 +26,38 @@ pub(super) struct Which {
 }
 
 /// The plan of a handle.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PlanView {
     handle: String,
     plan: String,
     /// The calls that the handle has in a minute.
+    #[schema(required = true)]
     requests_per_minute: Option<u32>,
 }
 
 /// What shall be bought.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct NewCheckout {
     handle: String,
+    #[schema(value_type = schema::Plan)]
     plan: String,
 }
 
 /// A checkout session.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CheckoutView {
     id: String,
     handle: String,
     plan: String,
+    #[schema(value_type = String)]
     status: &'static str,
     /// Where completing it is asked for; absent once it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     complete_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Time>)]
     expires_at: Option<String>,
 }
 

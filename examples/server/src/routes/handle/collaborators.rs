@@ -6,10 +6,11 @@ use gatewright_core::audit::AuditKind;
 use gatewright_core::error::ErrorCode;
 use gatewright_core::store::{AccountStore, MembershipStore, RemoveOutcome, RoleOutcome};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::routes::Site;
 use crate::routes::caller::Member;
-use crate::web::{Failure, Json, email, one_of, settled};
+use crate::web::{Failure, Json, email, one_of, schema, settled};
 
 /// The role of which a handle always has somebody.
 const OWNER: &str = "owner";
@@ -17,16 +18,26 @@ const OWNER: &str = "owner";
 /// command line alone.
 const ROLES: [&str; 3] = ["creator", "operator", OWNER];
 
+/// Who shall be one, in which role.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct NewCollaborator {
+    #[schema(value_type = schema::MailAddress)]
+    email: String,
+    #[schema(value_type = schema::GivableRole)]
+    role: String,
+}
+
 /// A collaborator and the role.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Collaborator {
     email: String,
     role: String,
 }
 
 /// Who shall no longer be one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Leaving {
+    #[schema(value_type = schema::MailAddress)]
     email: String,
 }
 
@@ -35,7 +46,7 @@ pub(super) struct Leaving {
 pub(super) async fn put(
     State(site): State<Site>,
     member: Member,
-    Json(new): Json<Collaborator>,
+    Json(new): Json<NewCollaborator>,
 ) -> Result<(StatusCode, axum::Json<Collaborator>), Failure> {
     email("email", &new.email)?;
     one_of("role", &new.role, &ROLES)?;

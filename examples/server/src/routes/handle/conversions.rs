@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use gatewright_core::credential::{IdAlphabet, random_id};
 use gatewright_core::error::ErrorCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::product::{Counted, NewConversion, Recorded};
 use crate::routes::Site;
@@ -18,18 +19,30 @@ const MAX_CTX_LENGTH: usize = 1_024;
 const MAX_VALUE: f64 = 1e9;
 
 /// A report.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
+    #[schema(
+        min_length = 1,
+        max_length = 1024,
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$"
+    )]
     ctx: String,
+    #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("purchase"))]
     event_type: String,
     #[serde(default)]
+    #[schema(minimum = -1e9, maximum = 1e9)]
     value: f64,
+    #[schema(
+        min_length = 1,
+        max_length = 255,
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$"
+    )]
     idempotency_key: Option<String>,
 }
 
 /// What became of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Receipt {
     id: String,
@@ -37,7 +50,7 @@ pub(super) struct Receipt {
 }
 
 /// What happened to a handle.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Analytics {
     handle: String,
@@ -46,7 +59,7 @@ pub(super) struct Analytics {
     by_event_type: Vec<ByType>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ByType {
     event_type: String,

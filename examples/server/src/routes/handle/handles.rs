@@ -8,37 +8,42 @@ use gatewright_core::error::ErrorCode;
 use gatewright_core::principal::{Tenant, TenantId};
 use gatewright_core::store::{InsertOutcome, MembershipStore};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::realms::{FIRST_PLAN, HANDLE};
 use crate::routes::Site;
 use crate::routes::caller::{Member, Person};
-use crate::web::{Failure, Json, Listed, Paging, name, settled, slug};
+use crate::web::{Failure, Json, Listed, Paging, name, schema, settled, slug};
 
 /// The characters of a tenant's id behind its prefix: 103 random bits.
 const ID_LENGTH: usize = 20;
 
 /// What a new handle shall be.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewHandle {
+    #[schema(value_type = schema::Slug)]
     handle: String,
+    #[schema(value_type = Option<schema::Name>)]
     display_name: Option<String>,
 }
 
 /// What shall change.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HandleChange {
+    #[schema(value_type = Option<schema::Name>)]
     display_name: Option<String>,
 }
 
 /// A handle as its people see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HandleView {
     handle: String,
     display_name: String,
     plan: String,
+    #[schema(required = true)]
     role: Option<String>,
     /// The context under which conversions count for the handle.
     ctx: String,

@@ -4,25 +4,28 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use gatewright_core::error::ErrorCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::product::Link;
 use crate::routes::Site;
 use crate::routes::caller::{Member, Path};
-use crate::web::{Failure, Json, Listed, Paging, rfc3339, text, url};
+use crate::web::{Failure, Json, Listed, Paging, rfc3339, schema, text, url};
 
 const SCHEMES: &[&str] = &["http", "https"];
 const MAX_SLUG_LENGTH: usize = 64;
 
 /// What a link shall be.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewLink {
+    #[schema(value_type = schema::WebUrl)]
     destination_url: String,
+    #[schema(max_length = 200, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     title: Option<String>,
 }
 
 /// A link.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LinkView {
     slug: String,
@@ -30,7 +33,9 @@ pub(super) struct LinkView {
     title: String,
     /// The context under which the link's conversions count for its handle.
     ctx: String,
+    #[schema(value_type = schema::Time)]
     created_at: String,
+    #[schema(value_type = schema::Time)]
     updated_at: String,
 }
 

@@ -6,12 +6,15 @@ mod collaborators;
 mod conversions;
 mod handles;
 mod links;
+mod operations;
 mod tokens;
 mod webhooks;
 
 use gatewright_axum::{GuardedRouter, delete, get, post, put};
 use gatewright_core::gate::Gate;
 use gatewright_core::policy::Policy;
+
+pub(super) use operations::operations;
 
 use super::{Site, coverage};
 use crate::realms::Realms;

@@ -8,12 +8,13 @@ use gatewright_core::store::{CredentialFilter, CredentialRecord, CredentialStore
 use gatewright_issuer::{Authority, MintRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
+use utoipa::ToSchema;
 
 use crate::routes::Site;
 use crate::routes::caller::{Member, Path};
 use crate::routes::credentials::{RotateBody, expiry};
 use crate::web::{
-    Failure, Json, Listed, OptionalJson, Paging, Shown, name, rfc3339, scopes, settled,
+    Failure, Json, Listed, OptionalJson, Paging, Shown, name, rfc3339, schema, scopes, settled,
 };
 
 const BRAND: &str = "patv1";
@@ -23,49 +24,63 @@ const MAX_DAYS: u64 = 365;
 const DEFAULT_DAYS: u64 = 90;
 
 /// What a new token shall be.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewToken {
+    #[schema(value_type = schema::Name)]
     name: String,
+    #[schema(value_type = Vec<schema::GrantableScope>, min_items = 1, max_items = 64)]
     scopes: Vec<String>,
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 365)]
     expires_in_days: Option<Number>,
 }
 
 /// A token when it was minted: the one time that its secret is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MintedToken {
     token_id: String,
+    #[schema(value_type = String)]
     token: Shown,
     name: String,
     handle: String,
+    #[schema(value_type = schema::Scopes)]
     scopes: ScopeSet,
+    #[schema(value_type = schema::Time)]
     created_at: String,
+    #[schema(value_type = Option<schema::Time>, required = true)]
     expires_at: Option<String>,
 }
 
 /// A token as lists show it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TokenView {
     token_id: String,
     name: String,
     handle: String,
+    #[schema(value_type = schema::Scopes)]
     scopes: ScopeSet,
     created_by: String,
+    #[schema(value_type = schema::Time)]
     created_at: String,
+    #[schema(value_type = Option<schema::Time>, required = true)]
     expires_at: Option<String>,
+    #[schema(value_type = Option<schema::Time>, required = true)]
     revoked_at: Option<String>,
+    #[schema(value_type = Option<schema::Time>, required = true)]
     last_used_at: Option<String>,
 }
 
 /// A token's new secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RotatedToken {
     token_id: String,
+    #[schema(value_type = String)]
     token: Shown,
     /// Until when the secret before is honoured.
+    #[schema(value_type = schema::Time)]
     old_secret_ends_at: String,
 }
 

@@ -5,30 +5,34 @@ use axum::http::StatusCode;
 use gatewright_core::credential::{IdAlphabet, random_id};
 use gatewright_core::error::ErrorCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::product::Webhook;
 use crate::routes::Site;
 use crate::routes::caller::Member;
-use crate::web::{Failure, Json, Listed, Paging, Query, rfc3339, url};
+use crate::web::{Failure, Json, Listed, Paging, Query, rfc3339, schema, url};
 
 const ID_LENGTH: usize = 16;
 const MAX_EVENTS: usize = 20;
 const MAX_EVENT_LENGTH: usize = 64;
 
 /// What to subscribe to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct NewWebhook {
+    #[schema(value_type = schema::HttpsUrl)]
     url: String,
+    #[schema(value_type = Vec<schema::EventName>, min_items = 1, max_items = 20)]
     events: Vec<String>,
 }
 
 /// A subscription.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WebhookView {
     id: String,
     url: String,
     events: Vec<String>,
+    #[schema(value_type = schema::Time)]
     created_at: String,
 }
 

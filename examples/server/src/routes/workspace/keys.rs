@@ -10,13 +10,14 @@ use gatewright_core::store::{CredentialFilter, CredentialRecord, CredentialStore
 use gatewright_issuer::{Authority, MintRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
+use utoipa::ToSchema;
 
 use crate::realms::{TEAM_KEYS_READ, TEAM_KEYS_WRITE, permits};
 use crate::routes::Site;
 use crate::routes::caller::{Member, Path};
 use crate::routes::credentials::{RotateBody, expiry};
 use crate::web::{
-    Failure, Json, Listed, OptionalJson, Paging, Shown, name, rfc3339, scopes, settled,
+    Failure, Json, Listed, OptionalJson, Paging, Shown, name, rfc3339, schema, scopes, settled,
 };
 
 const BRAND: &str = "tnx";
@@ -24,45 +25,59 @@ const BRAND: &str = "tnx";
 const MAX_DAYS: u64 = 3_650;
 
 /// What a new key shall be.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct NewKey {
+    #[schema(value_type = schema::Name)]
     name: String,
     /// `["*"]` unless said: all that the minter may do.
+    #[schema(value_type = Option<Vec<schema::GrantableScope>>, min_items = 1, max_items = 64)]
     scopes: Option<Vec<String>>,
     /// Never unless said.
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 3650)]
     expires_in_days: Option<Number>,
 }
 
 /// A key as lists show it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct KeyView {
     prefix: String,
     name: String,
     owner: String,
+    #[schema(value_type = schema::Scopes)]
     scopes: ScopeSet,
+    #[schema(value_type = schema::Time)]
     created_at: String,
+    #[schema(value_type = Option<schema::Time>, required = true)]
     expires_at: Option<String>,
+    #[schema(value_type = Option<schema::Time>, required = true)]
     revoked_at: Option<String>,
+    #[schema(value_type = Option<schema::Time>, required = true)]
     last_used_at: Option<String>,
 }
 
 /// A key when it was minted: the one time that its secret is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MintedKey {
     prefix: String,
     name: String,
+    #[schema(value_type = String)]
     secret: Shown,
+    #[schema(value_type = schema::Scopes)]
     scopes: ScopeSet,
+    #[schema(value_type = schema::Time)]
     created_at: String,
+    #[schema(value_type = Option<schema::Time>, required = true)]
     expires_at: Option<String>,
 }
 
 /// A key's new secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RotatedKey {
     prefix: String,
+    #[schema(value_type = String)]
     secret: Shown,
     /// Until when the secret before is honoured.
+    #[schema(value_type = schema::Time)]
     old_secret_ends_at: String,
 }
 

@@ -1,11 +1,14 @@
 //! The workspace API, `/api/v1`: a login's token passes by role, a key by scope.
 
 mod keys;
+mod operations;
 mod people;
 
 use gatewright_axum::{GuardedRouter, get, post};
 use gatewright_core::gate::Gate;
 use gatewright_core::policy::Policy;
+
+pub(super) use operations::operations;
 
 use super::Site;
 use crate::realms::Realms;

@@ -4,12 +4,13 @@ use axum::extract::State;
 use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::store::{AccountStore, MembershipStore, PageRequest, TenantRef};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::realms::WORKSPACE;
 use crate::routes::Site;
 use crate::routes::caller::Member;
 use crate::routes::login::{self, Credentials, TokenResponse};
-use crate::web::{Failure, Json, Listed, Paging, SameOrigin, Source, rfc3339};
+use crate::web::{Failure, Json, Listed, Paging, SameOrigin, Source, rfc3339, schema};
 
 /// `POST /api/v1/users/login`: the token names one workspace, that of the body or the first by slug.
 pub(super) async fn login(
@@ -44,7 +45,7 @@ pub(super) async fn login(
 }
 
 /// The caller's profile.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Me {
     id: String,
     email: String,
@@ -52,11 +53,13 @@ pub(super) struct Me {
     verified: bool,
     workspace: WorkspaceView,
     /// The user's role; `null` where a key is calling, which has scopes instead.
+    #[schema(required = true)]
     role: Option<String>,
+    #[schema(value_type = schema::Time)]
     created_at: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct WorkspaceView {
     slug: String,
     plan: String,
@@ -84,7 +87,7 @@ pub(super) async fn me(
 }
 
 /// One of the team.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TeamMember {
     id: String,
     email: String,

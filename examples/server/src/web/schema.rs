@@ -1,0 +1,92 @@
+//! What members of bodies may be, as the OpenAPI document says it: the rules of [`super::field`] once more. What is written
+//! here is never wider than what is accepted.
+#![expect(dead_code, reason = "the types are never made: they name schemas")]
+
+use utoipa::ToSchema;
+
+/// A name that people read, without control characters.
+#[derive(ToSchema)]
+#[schema(
+    min_length = 1,
+    max_length = 100,
+    pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$",
+    examples("Nightly export")
+)]
+pub(crate) struct Name(String);
+
+/// A name that stands in URLs.
+#[derive(ToSchema)]
+#[schema(pattern = "^[a-z0-9-]{3,40}$", examples("atelier"))]
+pub(crate) struct Slug(String);
+
+/// A mail address.
+#[derive(ToSchema)]
+#[schema(
+    max_length = 254,
+    pattern = "^[!-~]+@[!-?A-~]+$",
+    examples("you@example.com")
+)]
+pub(crate) struct MailAddress(String);
+
+/// An absolute URL of the scheme `http` or `https`, without user information.
+#[derive(ToSchema)]
+#[schema(
+    max_length = 2048,
+    pattern = r"^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~/%-]*)?(\?[A-Za-z0-9._~=&%-]*)?(#[A-Za-z0-9._~-]*)?$",
+    examples("https://example.com/product")
+)]
+pub(crate) struct WebUrl(String);
+
+/// An absolute URL of the scheme `https`, without user information.
+#[derive(ToSchema)]
+#[schema(
+    max_length = 2048,
+    pattern = r"^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~/%-]*)?(\?[A-Za-z0-9._~=&%-]*)?$",
+    examples("https://example.com/hooks")
+)]
+pub(crate) struct HttpsUrl(String);
+
+/// A domain name of at least two labels.
+#[derive(ToSchema)]
+#[schema(
+    max_length = 253,
+    pattern = r"^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$",
+    examples("go.example.com")
+)]
+pub(crate) struct DomainName(String);
+
+/// A time, in UTC (RFC 3339).
+#[derive(ToSchema)]
+#[schema(format = DateTime, examples("2026-01-31T12:00:00Z"))]
+pub(crate) struct Time(String);
+
+/// A scope that can be granted.
+#[derive(ToSchema)]
+pub(crate) struct GrantableScope(String);
+
+/// The scopes that were granted.
+#[derive(ToSchema)]
+pub(crate) struct Scopes(Vec<String>);
+
+/// What a subscription is about; `*` stands for whatever comes there.
+#[derive(ToSchema)]
+#[schema(pattern = "^[A-Za-z0-9._*-]{1,64}$", examples("conversion.recorded"))]
+pub(crate) struct EventName(String);
+
+/// A role that owners give.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum GivableRole {
+    Creator,
+    Operator,
+    Owner,
+}
+
+/// A plan.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum Plan {
+    Free,
+    Pro,
+    Business,
+}
