@@ -121,7 +121,7 @@ impl After {
 
     /// Marks an admitted request, and notes what its response will need.
     fn admit(&mut self, request: &HttpRequest, admitted: Admitted) {
-        self.fields = admitted.answer_fields();
+        self.fields = admitted.answer_fields(&self.policy);
         request
             .extensions_mut()
             .insert(Guarded::new(Arc::clone(&self.policy), admitted));

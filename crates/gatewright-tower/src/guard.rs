@@ -162,7 +162,7 @@ impl<R> After<R> {
 
     /// Marks an admitted request, and notes what its response will need.
     pub(crate) fn admit<B>(&mut self, request: &mut Request<B>, admitted: Admitted) {
-        self.fields = admitted.answer_fields();
+        self.fields = admitted.answer_fields(&self.policy);
         request
             .extensions_mut()
             .insert(Guarded::new(Arc::clone(&self.policy), admitted));

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use crate::error::AuthError;
 use crate::limit::LimitState;
+use crate::policy::CompiledPolicy;
 use crate::principal::{Principal, Verified};
 use crate::store::BoxFuture;
 
@@ -67,15 +68,25 @@ pub struct Admitted {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnswerFields {
     verified: bool,
+    vary: Option<&'static str>,
     limits: Option<LimitState>,
 }
 
 impl Admitted {
-    /// The fields for the answer.
+    /// The fields for the answer to a request that `policy` admitted.
     #[must_use]
-    pub const fn answer_fields(&self) -> AnswerFields {
+    pub fn answer_fields(&self, policy: &CompiledPolicy) -> AnswerFields {
+        let verified = self.principal.is_some();
+        let optional = !verified && policy.modes().next().is_some();
         AnswerFields {
-            verified: self.principal.is_some(),
+            verified,
+            vary: optional.then(|| {
+                if policy.reads_api_key_field() {
+                    "authorization, x-api-key"
+                } else {
+                    "authorization"
+                }
+            }),
             limits: self.limits,
         }
     }
@@ -83,7 +94,9 @@ impl Admitted {
 
 impl AnswerFields {
     /// The fields, each for answers that have none of its name: `cache-control`, since what is answered to one caller is not for
-    /// another (RFC 9111 §5.2.2.5), and where the caller stands with the tightest limit.
+    /// another (RFC 9111 §5.2.2.5), and where the caller stands with the tightest limit. `vary` is to be added to what the
+    /// answer varies by already: where authentication is optional, what nobody in particular was told is not for who
+    /// presents a credential (RFC 9111 §4.1).
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
         let private = self
             .verified
@@ -94,6 +107,7 @@ impl AnswerFields {
                 ("ratelimit", limits.field().into()),
             ]
         });
-        private.into_iter().chain(limits)
+        let vary = self.vary.map(|fields| ("vary", Cow::Borrowed(fields)));
+        private.into_iter().chain(vary).chain(limits)
     }
 }
