@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::charset;
 use super::checksum::{CHECKSUM_LENGTH, checksum};
 use super::format::{Layout, SecretFormat, SecretKind};
 use super::imported::PublicId;
@@ -192,7 +193,7 @@ impl Formats {
 ///
 /// RFC 7515 would also allow white space before the brace. No issuer writes it, and without it no brand can be taken
 /// for a JWT or a JWT for a brand.
-pub(super) fn begins_as_jwt(text: &[u8]) -> bool {
+pub(crate) fn begins_as_jwt(text: &[u8]) -> bool {
     matches!(text, [b'e', b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_', ..])
 }
 
@@ -217,10 +218,7 @@ fn secret<'a>(format: &SecretFormat, token: &'a [u8]) -> Result<SecretCredential
     let (public_id, rest) = body
         .split_at_checked(format.id_length)
         .ok_or(Malformed::Id)?;
-    if !public_id
-        .bytes()
-        .all(|byte| format.id_alphabet.contains(byte))
-    {
+    if !format.id_alphabet.spells(public_id) {
         return Err(Malformed::Id);
     }
 
@@ -230,7 +228,7 @@ fn secret<'a>(format: &SecretFormat, token: &'a [u8]) -> Result<SecretCredential
             .ok_or(Malformed::Id)?,
         Layout::Joined | Layout::Unnamed | Layout::Imported(_) => rest,
     };
-    if !secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    if !charset::is_all(secret.as_bytes(), charset::alphanumeric) {
         return Err(Malformed::BadCharacter);
     }
     if secret.len() == format.secret_length() {
@@ -255,31 +253,98 @@ fn secret<'a>(format: &SecretFormat, token: &'a [u8]) -> Result<SecretCredential
 }
 
 fn jwt(token: &[u8]) -> Result<JwtShape<'_>, Malformed> {
-    let whole = std::str::from_utf8(token).map_err(|_| Malformed::BadCharacter)?;
-    let mut segments = whole.split('.');
-    let (Some(header), Some(payload), Some(signature), None) = (
-        segments.next(),
-        segments.next(),
-        segments.next(),
-        segments.next(),
-    ) else {
-        return Err(Malformed::Segments);
+    well_formed_jwt(token).ok_or_else(|| jwt_mistake(token))
+}
+
+fn well_formed_jwt(token: &[u8]) -> Option<JwtShape<'_>> {
+    let whole = std::str::from_utf8(token).ok()?;
+    let (header, rest) = whole.split_at_checked(charset::first_dot(token)?)?;
+    let (_, rest) = rest.split_at_checked(1)?;
+    let (payload, rest) = rest.split_at_checked(charset::last_dot(rest.as_bytes())?)?;
+    let (_, signature) = rest.split_at_checked(1)?;
+    // A fourth segment shows as a dot in the payload, which is no character of one.
+    let is_segment = |segment: &str| {
+        !segment.is_empty() && charset::is_all(segment.as_bytes(), charset::base64url)
     };
-    // An empty third segment is an unsecured JWS (RFC 7515 appendix A.5), which nobody here accepts.
-    if header.is_empty() || payload.is_empty() || signature.is_empty() {
-        return Err(Malformed::Segments);
-    }
-    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if ![header, payload, signature]
-        .iter()
-        .all(|segment| segment.bytes().all(is_base64url))
-    {
-        return Err(Malformed::BadCharacter);
-    }
-    Ok(JwtShape {
+    (is_segment(header) && is_segment(payload) && is_segment(signature)).then_some(JwtShape {
         whole,
         header,
         payload,
         signature,
     })
+}
+
+/// The first rule that `token`, which is no well-formed JWT, breaks.
+fn jwt_mistake(token: &[u8]) -> Malformed {
+    if std::str::from_utf8(token).is_err() {
+        return Malformed::BadCharacter;
+    }
+    let mut segments = token.split(|byte| *byte == b'.');
+    let are_three = segments
+        .by_ref()
+        .take(3)
+        .filter(|segment| !segment.is_empty())
+        .count()
+        == 3;
+    // An empty third segment is an unsecured JWS (RFC 7515 appendix A.5), which nobody here accepts.
+    if are_three && segments.next().is_none() {
+        Malformed::BadCharacter
+    } else {
+        Malformed::Segments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The rules one after the other, as they are written.
+    fn plain(token: &[u8]) -> Result<[&str; 3], Malformed> {
+        let whole = std::str::from_utf8(token).map_err(|_| Malformed::BadCharacter)?;
+        let segments: Vec<&str> = whole.split('.').collect();
+        let Ok(segments) = <[&str; 3]>::try_from(segments) else {
+            return Err(Malformed::Segments);
+        };
+        if segments.iter().any(|segment| segment.is_empty()) {
+            return Err(Malformed::Segments);
+        }
+        let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if !segments
+            .iter()
+            .all(|segment| segment.bytes().all(is_base64url))
+        {
+            return Err(Malformed::BadCharacter);
+        }
+        Ok(segments)
+    }
+
+    fn agrees(token: &[u8]) {
+        let read = jwt(token).map(|shape| [shape.header, shape.payload, shape.signature]);
+        assert_eq!(read, plain(token), "{token:?}");
+    }
+
+    #[test]
+    fn segments_are_told_from_characters() {
+        for token in [
+            "", ".", "..", "...", "a", "a.b", "a.b.", "a..c", ".b.c", "a.b.c", "a.b.c.", "a.b.c.d",
+            ".a.b.c", "a.=.c", "a.b.c.=", "a.=", "é.b.c", "a.é", "a.b.=.", "..=",
+        ] {
+            agrees(token.as_bytes());
+        }
+        agrees(b"a.b.\xff");
+        agrees(b"a.\xff");
+    }
+
+    proptest! {
+        #[test]
+        fn a_jwt_is_read_as_the_plain_rules_say(
+            token in prop_oneof![
+                prop::collection::vec(prop_oneof![4 => Just(b'a'), 1 => Just(b'.'), 1 => any::<u8>()], 0..50),
+                "[A-Za-z0-9_-]{1,60}[.][A-Za-z0-9_-]{1,60}[.][A-Za-z0-9_-]{1,60}[.=é]?[a.]?".prop_map(String::into_bytes),
+            ],
+        ) {
+            agrees(&token);
+        }
+    }
 }

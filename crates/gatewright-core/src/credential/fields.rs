@@ -1,5 +1,7 @@
 //! Which bytes of a request are the credential.
 
+use super::charset;
+
 /// A header field that may carry a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -121,6 +123,19 @@ pub fn presented<F: Fields + ?Sized>(fields: &F, read_api_key: bool) -> Presente
     outcome
 }
 
+/// What [`presented`] finds where a request has one line for it, before the characters are looked at: those of every
+/// [format](super::Formats) are characters of token68, so whoever reads it as a credential need not look twice.
+pub(crate) fn candidate<F: Fields + ?Sized>(fields: &F, read_api_key: bool) -> Option<&[u8]> {
+    if read_api_key {
+        let mut lines = fields.values(Field::ApiKey);
+        if let Some(line) = lines.next() {
+            return lines.next().is_none().then(|| trim(line));
+        }
+    }
+    let line = fields.values(Field::Authorization).next()?;
+    bearer(line).ok()
+}
+
 /// Whether a URL's query (without the `?`) has an `access_token` parameter.
 ///
 /// Tokens in a URL end up in logs and histories; [RFC 6750 §2.3](https://www.rfc-editor.org/rfc/rfc6750#section-2.3)
@@ -128,12 +143,9 @@ pub fn presented<F: Fields + ?Sized>(fields: &F, read_api_key: bool) -> Presente
 /// `access%5Ftoken=` doesn't slip through; a value isn't needed.
 #[must_use]
 pub fn query_has_token(query: &str) -> bool {
-    query.split('&').any(|parameter| {
-        let name = parameter
-            .split_once('=')
-            .map_or(parameter, |(name, _)| name);
-        percent_decoded_equals(name.as_bytes(), b"access_token")
-    })
+    query
+        .split('&')
+        .any(|parameter| is_named(parameter.as_bytes(), b"access_token"))
 }
 
 enum Line<'a> {
@@ -144,28 +156,41 @@ enum Line<'a> {
 
 /// `credentials = auth-scheme [ 1*SP ( token68 / … ) ]`, RFC 9110 §11.4.
 fn authorization(line: &[u8]) -> Line<'_> {
+    match bearer(line) {
+        Ok(token) => token68(token).map_or(Line::Malformed, Line::Bearer),
+        Err(other) => other,
+    }
+}
+
+/// What stands after the scheme `Bearer`, whatever its characters.
+fn bearer(line: &[u8]) -> Result<&[u8], Line<'_>> {
     const BEARER: &[u8] = b"bearer";
 
     let line = trim(line);
     let Some((scheme, rest)) = line.split_at_checked(BEARER.len()) else {
         // Too short for a bearer. An empty line names no scheme at all.
-        return match line.first() {
+        return Err(match line.first() {
             Some(first) if is_tchar(*first) => Line::Foreign,
             _ => Line::Malformed,
-        };
+        });
     };
     if !scheme.eq_ignore_ascii_case(BEARER) || rest.first().is_some_and(|next| is_tchar(*next)) {
-        return match line.first() {
+        return Err(match line.first() {
             Some(first) if is_tchar(*first) => Line::Foreign,
             _ => Line::Malformed,
-        };
+        });
     }
     let token = trim_spaces(rest);
     // At least one space must stand between scheme and token.
     if token.len() == rest.len() {
-        return Line::Malformed;
+        return Err(Line::Malformed);
     }
-    token68(token).map_or(Line::Malformed, Line::Bearer)
+    Ok(token)
+}
+
+/// Whether [`presented`] takes this as a token.
+pub(crate) fn is_token68(value: &[u8]) -> bool {
+    token68(value).is_some()
 }
 
 /// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`, RFC 9110 §11.2.
@@ -175,17 +200,14 @@ fn token68(value: &[u8]) -> Option<&[u8]> {
     if value.len() > super::MAX_JWT_LENGTH {
         return None;
     }
-    let body = value
-        .iter()
-        .position(|byte| !is_token68_char(*byte))
-        .unwrap_or(value.len());
-    let (characters, padding) = value.split_at_checked(body)?;
-    let well_formed = !characters.is_empty() && padding.iter().all(|byte| *byte == b'=');
-    well_formed.then_some(value)
-}
-
-const fn is_token68_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    if charset::is_all(value, charset::token68) {
+        return (!value.is_empty()).then_some(value);
+    }
+    let mut body = value;
+    while let [characters @ .., b'='] = body {
+        body = characters;
+    }
+    (!body.is_empty() && charset::is_all(body, charset::token68)).then_some(value)
 }
 
 /// `tchar`, RFC 9110 §5.6.2.
@@ -228,22 +250,30 @@ fn trim_spaces(mut value: &[u8]) -> &[u8] {
     value
 }
 
-fn percent_decoded_equals(mut encoded: &[u8], plain: &[u8]) -> bool {
+/// Whether the name of `parameter`, which ends before its first `=`, is `plain` after percent-decoding. `plain` has none
+/// of the characters that separate.
+fn is_named(parameter: &[u8], plain: &[u8]) -> bool {
+    let mut rest = parameter;
     for expected in plain {
-        let (byte, rest) = match encoded {
-            [b'%', high, low, rest @ ..] => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => ((high << 4) | low, rest),
+        let byte = match rest {
+            [b'%', high, low, after @ ..] => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = after;
+                    (high << 4) | low
+                }
                 _ => return false,
             },
-            [byte, rest @ ..] => (*byte, rest),
+            [byte, after @ ..] => {
+                rest = after;
+                *byte
+            }
             [] => return false,
         };
         if byte != *expected {
             return false;
         }
-        encoded = rest;
     }
-    encoded.is_empty()
+    matches!(rest, [] | [b'=', ..])
 }
 
 const fn hex(digit: u8) -> Option<u8> {
@@ -252,5 +282,65 @@ const fn hex(digit: u8) -> Option<u8> {
         b'a'..=b'f' => Some(digit - b'a' + 10),
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::credential::{Formats, ImportedAlphabet, Malformed, SecretFormat, SecretKind};
+
+    fn formats() -> [Formats; 2] {
+        let keys = SecretFormat::imported_catch_all(
+            SecretKind::ApiKey,
+            ImportedAlphabet::UrlSafe,
+            33..=60,
+        );
+        let imported = Formats::builder().jwt().secret(keys).build().unwrap();
+        [Formats::standard(), imported]
+    }
+
+    fn line() -> impl Strategy<Value = Vec<u8>> {
+        let scheme = prop_oneof![
+            Just(""),
+            Just("Bearer "),
+            Just("bearer   "),
+            Just("Basic "),
+            Just("Bearer")
+        ];
+        let token = prop_oneof![
+            Just("eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln".as_bytes().to_vec()),
+            "[A-Za-z0-9._~+/=-]{0,48}".prop_map(String::into_bytes),
+            "tnx_[a-z0-9]{8}_[A-Za-z0-9]{26,40}[ ,=]?".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..40),
+        ];
+        (scheme, token).prop_map(|(scheme, token)| [scheme.as_bytes(), &token].concat())
+    }
+
+    proptest! {
+        /// The short way finds what the whole rules find.
+        #[test]
+        fn a_candidate_that_is_a_credential_is_what_is_presented(
+            lines in prop::collection::vec((any::<bool>(), line()), 0..4),
+            read_api_key: bool,
+        ) {
+            let fields: Vec<(Field, &[u8])> = lines
+                .iter()
+                .map(|(key, line)| (if *key { Field::ApiKey } else { Field::Authorization }, line.as_slice()))
+                .collect();
+            if let Some(token) = candidate(&fields[..], read_api_key) {
+                let whole = presented(&fields[..], read_api_key);
+                let is_presented = matches!(whole, Presented::Token { bytes, .. } if bytes == token);
+                prop_assert_eq!(is_token68(token), is_presented);
+                for formats in formats() {
+                    match formats.classify(token).err() {
+                        None | Some(Malformed::Checksum) => prop_assert!(is_presented),
+                        Some(_) => {}
+                    }
+                }
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use super::charset;
 use super::checksum::CHECKSUM_LENGTH;
 use super::classify::MAX_SECRET_LENGTH;
 use super::imported::ImportedShape;
@@ -29,10 +30,10 @@ pub enum IdAlphabet {
 }
 
 impl IdAlphabet {
-    pub(super) const fn contains(self, byte: u8) -> bool {
+    pub(super) fn spells(self, id: &str) -> bool {
         match self {
-            Self::LowerAlphanumeric => byte.is_ascii_lowercase() || byte.is_ascii_digit(),
-            Self::Alphanumeric => byte.is_ascii_alphanumeric(),
+            Self::LowerAlphanumeric => charset::is_all(id.as_bytes(), charset::lower_alphanumeric),
+            Self::Alphanumeric => charset::is_all(id.as_bytes(), charset::alphanumeric),
         }
     }
 }

@@ -33,6 +33,7 @@
 //! # }
 //! ```
 
+mod charset;
 mod checksum;
 mod classify;
 mod cookie;
@@ -43,11 +44,13 @@ mod mint;
 mod registry;
 mod secret;
 
+pub(crate) use classify::begins_as_jwt;
 pub use classify::{
     Credential, JwtShape, MAX_JWT_LENGTH, MAX_SECRET_LENGTH, Malformed, SecretCredential,
 };
 pub use cookie::{CookieValue, MAX_COOKIE_LENGTH, cookie};
 pub use fields::{Field, Fields, Presented, Source, presented, query_has_token};
+pub(crate) use fields::{candidate, is_token68};
 pub use format::{FormatError, IdAlphabet, SecretFormat, SecretKind};
 pub use imported::ImportedAlphabet;
 pub use mint::{MintError, Minted, random_id};

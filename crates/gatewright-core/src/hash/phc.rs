@@ -16,13 +16,10 @@ use super::settings::{Argon2Settings, SettingsError};
 /// A value of this type can be computed within the caps: at most 128 MiB, 10 passes, 4 lanes, a salt of 8–64 and
 /// an output of 16–64 bytes. Cloning is cheap. `Debug` shows the settings only.
 #[derive(Clone)]
-pub struct Phc(Arc<Parts>);
-
-struct Parts {
-    text: String,
+pub struct Phc {
+    /// Many are kept in memory and few are verified at a time, so salt and output are decoded when they are asked for.
+    text: Arc<str>,
     settings: Argon2Settings,
-    salt: Vec<u8>,
-    output: Vec<u8>,
 }
 
 /// What new hashes have, in bytes; RFC 9106 §3.1 and §4.
@@ -40,13 +37,13 @@ impl Phc {
     /// The text that is stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0.text
+        &self.text
     }
 
     /// What this hash costs to verify.
     #[must_use]
     pub fn settings(&self) -> Argon2Settings {
-        self.0.settings
+        self.settings
     }
 
     /// Whether a new hash under `settings` would be stronger: more memory, more passes, a longer salt or output.
@@ -55,19 +52,25 @@ impl Phc {
     /// rewrite each other's hashes for ever.
     #[must_use]
     pub fn needs_rehash(&self, settings: &Argon2Settings) -> bool {
-        let stored = self.0.settings;
+        let stored = self.settings;
+        let [salt, output] = self.encoded().map(decoded_length);
         stored.memory_kib() < settings.memory_kib()
             || stored.passes() < settings.passes()
-            || self.0.salt.len() < SALT_LENGTH
-            || self.0.output.len() < OUTPUT_LENGTH
+            || salt < SALT_LENGTH
+            || output < OUTPUT_LENGTH
     }
 
-    pub(super) fn salt(&self) -> &[u8] {
-        &self.0.salt
+    /// The salt, then the output. They were decoded once when the value was made.
+    pub(super) fn salt_and_output(&self) -> Result<(Vec<u8>, Vec<u8>), PhcError> {
+        let [salt, output] = self.encoded();
+        Ok((decode(salt)?, decode(output)?))
     }
 
-    pub(super) fn output(&self) -> &[u8] {
-        &self.0.output
+    /// The last two fields, in base64.
+    fn encoded(&self) -> [&str; 2] {
+        let mut fields = self.text.rsplit('$');
+        let (output, salt) = (fields.next(), fields.next());
+        [salt, output].map(Option::unwrap_or_default)
     }
 
     /// `salt` and `output` have lengths within the limits.
@@ -80,19 +83,17 @@ impl Phc {
             STANDARD_NO_PAD.encode(salt),
             STANDARD_NO_PAD.encode(output),
         );
-        Self(Arc::new(Parts {
-            text,
+        Self {
+            text: text.into(),
             settings,
-            salt: salt.to_vec(),
-            output: output.to_vec(),
-        }))
+        }
     }
 }
 
 impl fmt::Debug for Phc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Phc")
-            .field("settings", &self.0.settings)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
@@ -132,12 +133,10 @@ impl FromStr for Phc {
         if !OUTPUT_LENGTHS.contains(&output.len()) {
             return Err(PhcError::Output);
         }
-        Ok(Self(Arc::new(Parts {
-            text: text.to_owned(),
+        Ok(Self {
+            text: text.into(),
             settings,
-            salt,
-            output,
-        })))
+        })
     }
 }
 
@@ -165,6 +164,11 @@ fn decimal(digits: &str) -> Result<u32, PhcError> {
         return Err(PhcError::Syntax);
     }
     digits.parse().map_err(|_| PhcError::Syntax)
+}
+
+/// Without padding, every character holds six bits.
+const fn decoded_length(text: &str) -> usize {
+    text.len() * 6 / 8
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, PhcError> {

@@ -106,10 +106,11 @@ fn work(shared: &Shared, memory: &mut Memory, job: Job) {
 }
 
 fn verify(memory: &mut Memory, phc: &Phc, secret: &[u8]) -> Option<Choice> {
+    let (salt, expected) = phc.salt_and_output().ok()?;
     let mut buffer = Zeroizing::new([0_u8; MAX_OUTPUT_LENGTH]);
-    let output = buffer.get_mut(..phc.output().len())?;
-    memory.argon2id(phc.settings(), secret, phc.salt(), output)?;
-    Some((*output).ct_eq(phc.output()))
+    let output = buffer.get_mut(..expected.len())?;
+    memory.argon2id(phc.settings(), secret, &salt, output)?;
+    Some((*output).ct_eq(&expected))
 }
 
 fn hash(memory: &mut Memory, settings: Argon2Settings, secret: &[u8]) -> Option<Phc> {

@@ -39,19 +39,6 @@ pub(super) enum Family {
 }
 
 impl Algorithm {
-    const ALL: [Self; 10] = [
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::EdDsa,
-        Self::Hs256,
-    ];
-
     /// The name in a token's header.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -104,13 +91,19 @@ impl FromStr for Algorithm {
 
     /// Names are compared exactly: `rs256` is not an algorithm, and `none` in no spelling is one.
     fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
-        if name == "Ed25519" {
-            return Ok(Self::EdDsa);
-        }
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.as_str() == name)
-            .ok_or(UnknownAlgorithm)
+        Ok(match name {
+            "RS256" => Self::Rs256,
+            "RS384" => Self::Rs384,
+            "RS512" => Self::Rs512,
+            "PS256" => Self::Ps256,
+            "PS384" => Self::Ps384,
+            "PS512" => Self::Ps512,
+            "ES256" => Self::Es256,
+            "ES384" => Self::Es384,
+            "EdDSA" | "Ed25519" => Self::EdDsa,
+            "HS256" => Self::Hs256,
+            _ => return Err(UnknownAlgorithm),
+        })
     }
 }
 
@@ -118,9 +111,22 @@ impl FromStr for Algorithm {
 mod tests {
     use super::*;
 
+    const ALL: [Algorithm; 10] = [
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Ps256,
+        Algorithm::Ps384,
+        Algorithm::Ps512,
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::EdDsa,
+        Algorithm::Hs256,
+    ];
+
     #[test]
     fn names_round_trip() {
-        for algorithm in Algorithm::ALL {
+        for algorithm in ALL {
             assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
         }
         assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDsa));

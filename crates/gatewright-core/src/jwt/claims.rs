@@ -1,11 +1,12 @@
 //! The claims of a verified token.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
 
 use super::error::{ClaimName, JwtError};
-use super::json::{Json, Number, Object};
+use super::json::{Json, Number, read_members};
 use crate::time::Timestamp;
 
 /// Above this a float can't hold every integer (RFC 7493 §2.2), so no time above it means one moment.
@@ -16,11 +17,11 @@ const MAX_TIME: u64 = 1 << 53;
 /// Registered claims that are present have their one right type; other members are found by [`Claims::other`].
 #[derive(Clone)]
 pub struct Claims {
-    /// All the strings, one after the other: one allocation for most tokens.
+    /// The payload, and after it the strings that are spelt with escapes there.
     text: String,
     issuer: Span,
     subject: Option<Span>,
-    audiences: Vec<Span>,
+    audiences: Audiences,
     expires_at: Timestamp,
     not_before: Option<Timestamp>,
     issued_at: Option<Timestamp>,
@@ -49,10 +50,18 @@ pub enum ScopeClaim {
     List(Vec<String>),
 }
 
+/// Part of the text.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: usize,
     end: usize,
+}
+
+/// Most tokens have one, which needs no list.
+#[derive(Clone, Default)]
+struct Audiences {
+    first: Option<Span>,
+    others: Vec<Span>,
 }
 
 impl Claims {
@@ -70,7 +79,9 @@ impl Claims {
 
     /// `aud`, in order; one of them is the verifier's.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        self.audiences.iter().map(|span| self.text_at(*span))
+        let Audiences { first, others } = &self.audiences;
+        let spans = first.iter().chain(others);
+        spans.map(|span| self.text_at(*span))
     }
 
     /// `exp`, the first second in which the token is no longer valid; fractions are dropped.
@@ -136,56 +147,49 @@ impl Claims {
             .find_map(|(key, value)| (key == name).then_some(value))
     }
 
-    /// Reads the members of a payload. Private claims are typed only where the verifier says that they are ours: in a
-    /// token of somebody else's those names may mean anything.
-    pub(super) fn read(payload: Object<'_>, bytes: usize, private: bool) -> Result<Self, JwtError> {
-        let mut text = Text(String::with_capacity(bytes));
-        let mut issuer = None;
-        let mut expires_at = None;
-        let mut audiences = None;
-        let (mut not_before, mut issued_at) = (None, None);
-        let (mut subject, mut id, mut client_id, mut session_id, mut tenant) =
-            (None, None, None, None, None);
-        let mut epoch = None;
-        let mut scope = ScopeClaim::Absent;
-        let mut others = Vec::new();
-        for (name, value) in payload.into_members() {
-            match &*name {
-                "iss" => issuer = Some(text.take(&value, ClaimName::Issuer)?),
-                "sub" => subject = Some(text.take(&value, ClaimName::Subject)?),
-                "aud" => audiences = Some(text.take_audiences(&value)?),
-                "exp" => expires_at = Some(time(&value, ClaimName::ExpiresAt)?),
-                "nbf" => not_before = Some(time(&value, ClaimName::NotBefore)?),
-                "iat" => issued_at = Some(time(&value, ClaimName::IssuedAt)?),
-                "jti" => id = Some(text.take(&value, ClaimName::Id)?),
-                "client_id" => client_id = Some(text.take(&value, ClaimName::ClientId)?),
-                "sid" => session_id = Some(text.take(&value, ClaimName::SessionId)?),
-                "tenant" if private => tenant = Some(text.take(&value, ClaimName::Tenant)?),
-                "epoch" if private => {
-                    let Json::Number(Number::Unsigned(number)) = value else {
-                        return Err(JwtError::MalformedClaim(ClaimName::Epoch));
-                    };
-                    epoch = Some(number);
-                }
-                "scope" => scope = ScopeClaim::read(value),
-                _ => others.push((name.into_owned(), value.into_value())),
+    /// Reads a payload. Private claims are typed only where the verifier says that they are ours: in a token of somebody
+    /// else's those names may mean anything.
+    pub(super) fn read(payload: String, private: bool) -> Result<Self, JwtError> {
+        let mut draft = Draft {
+            payload: &payload,
+            unescaped: String::new(),
+            private,
+            found: Found::default(),
+        };
+        let mut outcome = Ok(());
+        read_members(&payload, |name, value| {
+            if outcome.is_ok() {
+                outcome = draft.take(name, value);
             }
-        }
+        })
+        .map_err(|error| error.in_token(JwtError::Payload))?;
+        outcome?;
+        let Draft {
+            unescaped, found, ..
+        } = draft;
+        let mut text = payload;
+        text.push_str(&unescaped);
         Ok(Self {
-            text: text.0,
-            issuer: issuer.ok_or(JwtError::MissingClaim(ClaimName::Issuer))?,
-            subject,
-            audiences: audiences.ok_or(JwtError::MissingClaim(ClaimName::Audience))?,
-            expires_at: expires_at.ok_or(JwtError::MissingClaim(ClaimName::ExpiresAt))?,
-            not_before,
-            issued_at,
-            id,
-            client_id,
-            session_id,
-            tenant,
-            epoch,
-            scope,
-            others,
+            text,
+            issuer: found
+                .issuer
+                .ok_or(JwtError::MissingClaim(ClaimName::Issuer))?,
+            subject: found.subject,
+            audiences: found
+                .audiences
+                .ok_or(JwtError::MissingClaim(ClaimName::Audience))?,
+            expires_at: found
+                .expires_at
+                .ok_or(JwtError::MissingClaim(ClaimName::ExpiresAt))?,
+            not_before: found.not_before,
+            issued_at: found.issued_at,
+            id: found.id,
+            client_id: found.client_id,
+            session_id: found.session_id,
+            tenant: found.tenant,
+            epoch: found.epoch,
+            scope: found.scope,
+            others: found.others,
         })
     }
 
@@ -253,35 +257,92 @@ impl ScopeClaim {
     }
 }
 
-struct Text(String);
+/// What the members of a payload have said so far.
+struct Draft<'p> {
+    payload: &'p str,
+    unescaped: String,
+    private: bool,
+    found: Found,
+}
 
-impl Text {
-    fn push(&mut self, text: &str) -> Span {
-        let start = self.0.len();
-        self.0.push_str(text);
-        Span {
-            start,
-            end: self.0.len(),
+#[derive(Default)]
+struct Found {
+    issuer: Option<Span>,
+    subject: Option<Span>,
+    audiences: Option<Audiences>,
+    expires_at: Option<Timestamp>,
+    not_before: Option<Timestamp>,
+    issued_at: Option<Timestamp>,
+    id: Option<Span>,
+    client_id: Option<Span>,
+    session_id: Option<Span>,
+    tenant: Option<Span>,
+    epoch: Option<u64>,
+    scope: ScopeClaim,
+    others: Vec<(String, Value)>,
+}
+
+impl Draft<'_> {
+    fn take(&mut self, name: Cow<'_, str>, value: Json<'_>) -> Result<(), JwtError> {
+        match &*name {
+            "iss" => self.found.issuer = Some(self.text(&value, ClaimName::Issuer)?),
+            "sub" => self.found.subject = Some(self.text(&value, ClaimName::Subject)?),
+            "aud" => self.found.audiences = Some(self.audiences(&value)?),
+            "exp" => self.found.expires_at = Some(time(&value, ClaimName::ExpiresAt)?),
+            "nbf" => self.found.not_before = Some(time(&value, ClaimName::NotBefore)?),
+            "iat" => self.found.issued_at = Some(time(&value, ClaimName::IssuedAt)?),
+            "jti" => self.found.id = Some(self.text(&value, ClaimName::Id)?),
+            "client_id" => self.found.client_id = Some(self.text(&value, ClaimName::ClientId)?),
+            "sid" => self.found.session_id = Some(self.text(&value, ClaimName::SessionId)?),
+            "tenant" if self.private => {
+                self.found.tenant = Some(self.text(&value, ClaimName::Tenant)?);
+            }
+            "epoch" if self.private => {
+                let Json::Number(Number::Unsigned(number)) = value else {
+                    return Err(JwtError::MalformedClaim(ClaimName::Epoch));
+                };
+                self.found.epoch = Some(number);
+            }
+            "scope" => self.found.scope = ScopeClaim::read(value),
+            _ => (self.found.others).push((name.into_owned(), value.into_value())),
         }
+        Ok(())
     }
 
-    fn take(&mut self, value: &Json<'_>, claim: ClaimName) -> Result<Span, JwtError> {
-        match value {
-            Json::String(text) => Ok(self.push(text)),
-            _ => Err(JwtError::MalformedClaim(claim)),
-        }
+    fn text(&mut self, value: &Json<'_>, claim: ClaimName) -> Result<Span, JwtError> {
+        let Json::String(text) = value else {
+            return Err(JwtError::MalformedClaim(claim));
+        };
+        let start = place_within(self.payload, text).unwrap_or_else(|| {
+            self.unescaped.push_str(text);
+            self.payload.len() + self.unescaped.len() - text.len()
+        });
+        Ok(Span {
+            start,
+            end: start + text.len(),
+        })
     }
 
     /// RFC 7519 §4.1.3: an array of strings, or one string.
-    fn take_audiences(&mut self, value: &Json<'_>) -> Result<Vec<Span>, JwtError> {
-        match value {
-            Json::Array(items) => items
-                .iter()
-                .map(|item| self.take(item, ClaimName::Audience))
-                .collect(),
-            one => Ok(vec![self.take(one, ClaimName::Audience)?]),
-        }
+    fn audiences(&mut self, value: &Json<'_>) -> Result<Audiences, JwtError> {
+        let items = match value {
+            Json::Array(items) => items,
+            one => std::slice::from_ref(one),
+        };
+        let mut spans = items
+            .iter()
+            .map(|item| self.text(item, ClaimName::Audience));
+        Ok(Audiences {
+            first: spans.next().transpose()?,
+            others: spans.collect::<Result<_, _>>()?,
+        })
     }
+}
+
+/// Where in `whole` this very text lies; `None` for one that is kept elsewhere, as what is spelt with escapes is.
+fn place_within(whole: &str, part: &str) -> Option<usize> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    (start.checked_add(part.len())? <= whole.len()).then_some(start)
 }
 
 /// RFC 7519 §2, NumericDate: seconds since the epoch, fractions allowed. Times before it are refused.
@@ -316,8 +377,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<Claims, JwtError> {
-        let object = Object::parse(json.as_bytes()).unwrap();
-        Claims::read(object, json.len(), true)
+        Claims::read(json.to_owned(), true)
     }
 
     #[test]
@@ -356,7 +416,7 @@ mod tests {
     #[test]
     fn strings_keep_apart() {
         let claims = read(
-            r#"{"jti":"j","iss":"i\u0041","aud":["a","","b"],"exp":1,"sub":"s","scope":["x"],"tenant":"t","epoch":7,"n":{"m":[1]}}"#,
+            r#"{"jti":"j","iss":"i\u0041","aud":["a","","\u0062"],"exp":1,"sub":"s","scope":["x"],"tenant":"t","epoch":7,"n":{"m":[1]}}"#,
         )
         .unwrap();
         assert_eq!(claims.issuer(), "iA");

@@ -1,9 +1,10 @@
 //! The header of a token: three segments, then what may stand in the first.
 
+use std::borrow::Cow;
+
 use super::algorithm::Algorithm;
-use super::base64url;
 use super::error::JwtError;
-use super::json::{Json, JsonError, Object};
+use super::json::{Json, read_members};
 use super::verifier::TypRule;
 
 /// Longer tokens are refused unread, and none is signed.
@@ -29,8 +30,10 @@ impl<'t> Segments<'t> {
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(JwtError::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(JwtError::Malformed)?;
-        if header.is_empty() || payload.is_empty() || signature.is_empty() || payload.contains('.')
-        {
+        let has_fourth = payload
+            .bytes()
+            .fold(false, |found, byte| found | (byte == b'.'));
+        if header.is_empty() || payload.is_empty() || signature.is_empty() || has_fourth {
             return Err(JwtError::Malformed);
         }
         Ok(Self {
@@ -42,40 +45,41 @@ impl<'t> Segments<'t> {
     }
 }
 
-/// Checks a decoded header and returns the algorithm that it claims and its `kid`.
-pub(super) fn check<'o>(
-    header: &'o Object<'_>,
-    typ: &TypRule,
-) -> Result<(Algorithm, Option<&'o str>), JwtError> {
-    if FORBIDDEN.iter().any(|name| header.get(name).is_some()) {
+/// Reads a decoded header and returns the algorithm that it claims and its `kid`.
+pub(super) fn read<'a>(
+    header: &'a [u8],
+    rule: &TypRule,
+) -> Result<(Algorithm, Option<Cow<'a, str>>), JwtError> {
+    let header = utf8(header, JwtError::Header)?;
+    let (mut algorithm, mut kid, mut typ) = (None, None, None);
+    let mut is_forbidden = false;
+    read_members(header, |name, value| match &*name {
+        "alg" => algorithm = Some(value),
+        "kid" => kid = Some(value),
+        "typ" => typ = Some(value),
+        name => is_forbidden |= FORBIDDEN.contains(&name),
+    })
+    .map_err(|error| error.in_token(JwtError::Header))?;
+    if is_forbidden {
         return Err(JwtError::ForbiddenHeader);
     }
-    let kid = text(header, "kid")?;
-    let declared = text(header, "typ")?;
-    let algorithm = text(header, "alg")?
+    let (kid, typ) = (text(kid)?, text(typ)?);
+    let algorithm = text(algorithm)?
         .ok_or(JwtError::Header)?
         .parse()
         .map_err(|_| JwtError::Algorithm)?;
-    if !typ.allows(declared) {
+    if !rule.allows(typ.as_deref()) {
         return Err(JwtError::Type);
     }
     Ok((algorithm, kid))
 }
 
-/// Decodes a segment into `bytes`; the caller keeps them alive for the object read from them.
-pub(super) fn decode(segment: &str) -> Result<Vec<u8>, JwtError> {
-    base64url::decode(segment).ok_or(JwtError::Malformed)
+pub(super) fn utf8(bytes: &[u8], malformed: JwtError) -> Result<&str, JwtError> {
+    std::str::from_utf8(bytes).map_err(|_| malformed)
 }
 
-pub(super) fn parse(bytes: &[u8], malformed: JwtError) -> Result<Object<'_>, JwtError> {
-    Object::parse(bytes).map_err(|error| match error {
-        JsonError::Malformed => malformed,
-        JsonError::Repeated => JwtError::DuplicateMember,
-    })
-}
-
-fn text<'o>(header: &'o Object<'_>, name: &str) -> Result<Option<&'o str>, JwtError> {
-    match header.get(name) {
+fn text(value: Option<Json<'_>>) -> Result<Option<Cow<'_, str>>, JwtError> {
+    match value {
         None => Ok(None),
         Some(Json::String(text)) => Ok(Some(text)),
         Some(_) => Err(JwtError::Header),

@@ -4,10 +4,13 @@
 //! in either form in which it hands them over, and text that could be mistaken for its private form is refused.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+
+use super::error::JwtError;
 
 /// How deep arrays and objects may nest.
 const MAX_DEPTH: u8 = 32;
@@ -22,6 +25,16 @@ pub(super) enum JsonError {
     Malformed,
     /// An object names a member twice, after escapes are resolved.
     Repeated,
+}
+
+impl JsonError {
+    /// What is wrong with a token of whose part this is said.
+    pub(super) const fn in_token(self, malformed: JwtError) -> JwtError {
+        match self {
+            Self::Malformed => malformed,
+            Self::Repeated => JwtError::DuplicateMember,
+        }
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -52,15 +65,7 @@ impl<'a> Json<'a> {
     /// Reads one JSON text. Repeated members are kept: ask [`Json::repeats`].
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
         let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
-        if bytes.contains(&b'$') && text.contains(RESERVED) {
-            return Err(JsonError::Malformed);
-        }
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let json = Node { depth: 0 }
-            .deserialize(&mut deserializer)
-            .map_err(|_| JsonError::Malformed)?;
-        deserializer.end().map_err(|_| JsonError::Malformed)?;
-        Ok(json)
+        read_with(text, ROOT)
     }
 
     /// Whether an object in here, at any depth, names a member twice.
@@ -92,6 +97,35 @@ impl<'a> Json<'a> {
     }
 }
 
+/// Gives each member of a JSON object to `take`, in order and without building the object. What was given counts only if
+/// the whole text then turns out to be JSON that repeats no member at any depth: an error says that it is not.
+pub(super) fn read_members<'a>(
+    text: &'a str,
+    take: impl FnMut(Cow<'a, str>, Json<'a>),
+) -> Result<(), JsonError> {
+    match read_with(text, Members(take))? {
+        Read::Members { repeated: false } => Ok(()),
+        Read::Other(json) if !json.repeats() => Err(JsonError::Malformed),
+        _ => Err(JsonError::Repeated),
+    }
+}
+
+fn read_with<'a, S: DeserializeSeed<'a>>(text: &'a str, seed: S) -> Result<S::Value, JsonError> {
+    // Every byte is looked at, sixteen at once: sooner done than a search that stops at the first.
+    let has_dollar = text
+        .bytes()
+        .fold(false, |found, byte| found | (byte == b'$'));
+    if has_dollar && text.contains(RESERVED) {
+        return Err(JsonError::Malformed);
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = seed
+        .deserialize(&mut deserializer)
+        .map_err(|_| JsonError::Malformed)?;
+    deserializer.end().map_err(|_| JsonError::Malformed)?;
+    Ok(value)
+}
+
 impl<'a> Object<'a> {
     /// Reads a JSON object that repeats no member at any depth.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
@@ -109,10 +143,6 @@ impl<'a> Object<'a> {
         self.members
             .iter()
             .find_map(|(key, value)| (key == name).then_some(value))
-    }
-
-    pub(super) fn into_members(self) -> Vec<(Cow<'a, str>, Json<'a>)> {
-        self.members
     }
 
     /// Whether this object itself, not one inside it, names a member twice.
@@ -160,6 +190,45 @@ fn repeats(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
     names.sort_unstable();
     names.windows(2).any(|pair| pair.first() == pair.last())
 }
+
+/// The names of one object so far.
+#[derive(Default)]
+struct Names<'a> {
+    /// A bit for every name. Where a name's is not set, it is new.
+    marks: u64,
+    few: [&'a str; PAIRWISE],
+    /// How many of `few` are names.
+    count: usize,
+    /// Those that `few` has no place for, and those spelt with escapes.
+    more: BTreeSet<Cow<'a, str>>,
+}
+
+impl<'a> Names<'a> {
+    /// Whether `name` was there before; from now on it is.
+    fn repeats(&mut self, name: Cow<'a, str>) -> bool {
+        let text = name.as_bytes();
+        let ends = text.first().zip(text.last());
+        let (first, last) = ends.map_or((0, 0), |(first, last)| (*first, *last));
+        let mark = usize::from(first) * 5 + usize::from(last) * 11 + text.len();
+        let mark = 1 << (mark % 64);
+        let repeats = self.marks & mark != 0
+            && (self.few.iter().take(self.count).any(|other| *other == name)
+                || self.more.contains(&name));
+        self.marks |= mark;
+        match (self.few.get_mut(self.count), name) {
+            (Some(place), Cow::Borrowed(name)) => {
+                *place = name;
+                self.count += 1;
+            }
+            (_, name) => {
+                self.more.insert(name);
+            }
+        }
+        repeats
+    }
+}
+
+const ROOT: Node = Node { depth: 0 };
 
 #[derive(Clone, Copy)]
 struct Node {
@@ -245,6 +314,84 @@ impl<'de> Visitor<'de> for Node {
         }
         let repeated = repeats(&members);
         Ok(Json::Object(Object { members, repeated }))
+    }
+}
+
+/// Reads a text whose members are wanted one by one.
+struct Members<F>(F);
+
+/// What [`Members`] found.
+enum Read<'de> {
+    Members {
+        repeated: bool,
+    },
+    /// No object.
+    Other(Json<'de>),
+}
+
+impl<'de, F: FnMut(Cow<'de, str>, Json<'de>)> DeserializeSeed<'de> for Members<F> {
+    type Value = Read<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, F: FnMut(Cow<'de, str>, Json<'de>)> Visitor<'de> for Members<F> {
+    type Value = Read<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Read<'de>, E> {
+        ROOT.visit_unit().map(Read::Other)
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, bool: bool) -> Result<Read<'de>, E> {
+        ROOT.visit_bool(bool).map(Read::Other)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Read<'de>, E> {
+        ROOT.visit_u64(number).map(Read::Other)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Read<'de>, E> {
+        ROOT.visit_i64(number).map(Read::Other)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Read<'de>, E> {
+        ROOT.visit_f64(number).map(Read::Other)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Read<'de>, E> {
+        ROOT.visit_str(text).map(Read::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Read<'de>, A::Error> {
+        ROOT.visit_seq(seq).map(Read::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read<'de>, A::Error> {
+        let Self(mut take) = self;
+        let inner = ROOT.inner()?;
+        let mut names = Names::default();
+        let mut repeated = false;
+        while let Some(name) = map.next_key_seed(Name)? {
+            match name {
+                Key::Text(name) => {
+                    let value = map.next_value_seed(inner)?;
+                    repeated |= names.repeats(name.clone()) || value.repeats();
+                    take(name, value);
+                }
+                Key::Number if names.marks == 0 => {
+                    let number = map.next_value_seed(NumberText)?;
+                    return Ok(Read::Other(Json::Number(number)));
+                }
+                Key::Number => return Err(A::Error::custom("reserved member")),
+            }
+        }
+        Ok(Read::Members { repeated })
     }
 }
 
@@ -429,6 +576,65 @@ mod tests {
         assert_eq!(number("1e400"), None);
     }
 
+    /// The members as [`read_members`] gives them.
+    fn members(text: &str) -> Result<Vec<(Cow<'_, str>, Json<'_>)>, JsonError> {
+        let mut members = Vec::new();
+        read_members(text, |name, value| members.push((name, value))).map(|()| members)
+    }
+
+    fn reads_alike(text: &str) {
+        let object = Object::parse(text.as_bytes());
+        assert_eq!(members(text), object.map(|object| object.members), "{text}");
+    }
+
+    #[test]
+    fn members_are_those_of_the_object() {
+        let many: Vec<String> = (0..40).map(|n| format!("\"k{n}\":{n}")).collect();
+        let many = many.join(",");
+        for text in [
+            "",
+            "{",
+            "{}",
+            "{}x",
+            "[]",
+            "1",
+            "-1",
+            "1.5",
+            "true",
+            "null",
+            "\"s\"",
+            "\"\\n\"",
+            "1e999",
+            r#"[{"a":1,"a":1}]"#,
+            r#"[{"a":1,"a":1}"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":1}"#,
+            r#"{"\u0061":1,"a":1}"#,
+            r#"{"\u0061":1,"\u0061":1}"#,
+            r#"{"a":1,"\u0062":1,"c":[1,{"d":null}],"e":"\n"}"#,
+            r#"{"":1,"":1}"#,
+            r#"{"":1,"a":1}"#,
+            r#"{"x":[[{"a":{},"b":2,"a":3}]]}"#,
+            r#"{"x":{"a":1,"a":1},"x":}"#,
+            r#"{"$serde_json::private::Number":"5"}"#,
+            r#"{"a":1,"\u0024serde_json::private::Number":"5"}"#,
+        ] {
+            reads_alike(text);
+        }
+        reads_alike(&format!("{{{many}}}"));
+        for name in ["k0", "k15", "k16", "k39", "\\u006b0", "\\u006b39"] {
+            reads_alike(&format!("{{{many},\"{name}\":0}}"));
+            reads_alike(&format!("{{\"{name}\":0,{many}}}"));
+        }
+        for depth in [31, 32, 33] {
+            reads_alike(&format!(
+                "{{\"a\":{}{}}}",
+                "[".repeat(depth),
+                "]".repeat(depth)
+            ));
+        }
+    }
+
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -456,6 +662,23 @@ mod tests {
                 prop_assert!(!json.repeats());
                 prop_assert_eq!(json.into_value(), value);
             }
+        }
+
+        #[test]
+        fn members_are_read_as_the_object_is(
+            names in prop::collection::vec("[ab]{0,2}|k[0-9]{1,2}|[a-z]{3}|\\\\u006[1-3]", 0..40),
+            tail in ".{0,3}|",
+        ) {
+            let members: Vec<_> = names.iter().map(|name| format!("\"{name}\":[0]")).collect();
+            reads_alike(&format!("{{{}}}{tail}", members.join(",")));
+        }
+
+        #[test]
+        fn members_are_read_as_the_object_of_any_value(value in value(), cut: prop::sample::Index) {
+            let text = value.to_string();
+            reads_alike(&text);
+            let places: Vec<usize> = text.char_indices().map(|(place, _)| place).collect();
+            reads_alike(&text[..places[cut.index(places.len())]]);
         }
 
         #[test]

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::{Scope, ScopeError};
 
@@ -7,9 +8,12 @@ use super::{Scope, ScopeError};
 ///
 /// It denotes the union of what its members denote. `==` and [`Hash`] go by the members as written, so
 /// `links.* links.read` and `links.*` differ; [`is_equivalent_to`](ScopeSet::is_equivalent_to) compares
-/// what they denote. Members are kept sorted and without repetition.
+/// what they denote. Members are kept sorted and without repetition. Clones share them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ScopeSet(Vec<Scope>);
+pub struct ScopeSet(
+    /// `None` where there are none.
+    Option<Arc<[Scope]>>,
+);
 
 impl ScopeSet {
     /// The most members that are read from text or from a serialized array, repeated ones counted.
@@ -18,7 +22,7 @@ impl ScopeSet {
     /// The set that allows nothing.
     #[must_use]
     pub const fn new() -> Self {
-        ScopeSet(Vec::new())
+        ScopeSet(None)
     }
 
     /// Reads scopes separated by single spaces, as in the `scope` parameter of
@@ -52,19 +56,28 @@ impl ScopeSet {
 
     /// The members in the order of their text.
     pub fn iter(&self) -> std::slice::Iter<'_, Scope> {
-        self.0.iter()
+        self.members().iter()
     }
 
     /// How many members there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.0.len()
+    pub fn len(&self) -> usize {
+        self.members().len()
     }
 
     /// Whether there are no members, so that nothing is allowed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
+    }
+
+    fn members(&self) -> &[Scope] {
+        self.0.as_deref().unwrap_or(&[])
+    }
+
+    /// Of members that are sorted and differ.
+    fn of_sorted(members: Vec<Scope>) -> Self {
+        ScopeSet((!members.is_empty()).then(|| members.into()))
     }
 
     /// Whether the set holds all that `required` denotes. Allocates nothing.
@@ -72,13 +85,13 @@ impl ScopeSet {
     pub fn allows(&self, required: &Scope) -> bool {
         // One member is enough: scopes are nested or disjoint, and no finite number of smaller ones fills
         // a larger one.
-        self.0.iter().any(|member| member.covers(required))
+        self.iter().any(|member| member.covers(required))
     }
 
     /// Whether the set holds all that every member of `required` denotes. Allocates nothing.
     #[must_use]
     pub fn allows_all(&self, required: &ScopeSet) -> bool {
-        required.0.iter().all(|scope| self.allows(scope))
+        required.iter().all(|scope| self.allows(scope))
     }
 
     /// Whether `other` allows all of this set.
@@ -96,15 +109,15 @@ impl ScopeSet {
     /// What both sets hold: the members of either that the other allows.
     #[must_use]
     pub fn intersection(&self, other: &ScopeSet) -> ScopeSet {
-        let ours = self.0.iter().filter(|scope| other.allows(scope));
-        let theirs = other.0.iter().filter(|scope| self.allows(scope));
+        let ours = self.iter().filter(|scope| other.allows(scope));
+        let theirs = other.iter().filter(|scope| self.allows(scope));
         ours.chain(theirs).cloned().collect()
     }
 
     /// What either set holds: the members of both.
     #[must_use]
     pub fn union(&self, other: &ScopeSet) -> ScopeSet {
-        self.0.iter().chain(&other.0).cloned().collect()
+        self.iter().chain(other).cloned().collect()
     }
 
     /// The shortest set that is equivalent: no member is covered by another.
@@ -125,7 +138,7 @@ impl ScopeSet {
 
     /// The chosen members that no other chosen member covers.
     fn outermost(&self, chosen: impl Fn(&Scope) -> bool) -> ScopeSet {
-        let chosen: Vec<&Scope> = self.0.iter().filter(|scope| chosen(scope)).collect();
+        let chosen: Vec<&Scope> = self.iter().filter(|scope| chosen(scope)).collect();
         // Members differ, so of two that are nested only one covers the other.
         let covered = |scope: &Scope| {
             chosen
@@ -133,7 +146,7 @@ impl ScopeSet {
                 .any(|other| *other != scope && other.covers(scope))
         };
         let kept = chosen.iter().filter(|scope| !covered(scope));
-        ScopeSet(kept.map(|scope| (*scope).clone()).collect())
+        ScopeSet::of_sorted(kept.map(|scope| (*scope).clone()).collect())
     }
 }
 
@@ -142,13 +155,13 @@ impl FromIterator<Scope> for ScopeSet {
         let mut members: Vec<Scope> = scopes.into_iter().collect();
         members.sort_unstable();
         members.dedup();
-        ScopeSet(members)
+        ScopeSet::of_sorted(members)
     }
 }
 
 impl From<Scope> for ScopeSet {
     fn from(scope: Scope) -> Self {
-        ScopeSet(vec![scope])
+        ScopeSet::of_sorted(vec![scope])
     }
 }
 
@@ -163,7 +176,7 @@ impl IntoIterator for ScopeSet {
     type IntoIter = std::vec::IntoIter<Scope>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.members().to_vec().into_iter()
     }
 }
 
@@ -188,7 +201,7 @@ impl FromStr for ScopeSet {
 impl fmt::Display for ScopeSet {
     /// Writes the members with a space between them; nothing for the empty set.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, scope) in self.0.iter().enumerate() {
+        for (index, scope) in self.iter().enumerate() {
             if index > 0 {
                 f.write_str(" ")?;
             }

@@ -60,16 +60,25 @@ impl Scope {
     /// This is a partial order: reflexive, transitive, and two scopes that cover each other are equal.
     /// Allocates nothing.
     #[must_use]
+    #[inline]
     pub fn covers(&self, other: &Scope) -> bool {
         // `*` sits only at the end and after a separator, so dropping it leaves "", "p." or "p:", and what
         // the wildcard covers is what begins so, wildcards among them.
         let other = other.0.as_bytes();
-        match self.0.as_bytes() {
+        let ours = self.0.as_bytes();
+        // Most scopes of a set are told apart by one byte, without comparing texts. None is empty.
+        if ours.first() != other.first() {
+            return ours == b"*";
+        }
+        match ours {
             [prefix @ .., b'*'] => other.starts_with(prefix),
-            permission => match other.strip_prefix(permission) {
-                Some(rest) => matches!(rest, [] | [b':', ..]),
-                None => false,
-            },
+            permission => {
+                // Whether it can begin so is asked of one word before the whole is compared.
+                let words = (permission.first_chunk::<8>(), other.first_chunk::<8>());
+                matches!(other.get(permission.len()), None | Some(b':'))
+                    && (words.0.is_none() || words.0 == words.1)
+                    && other.starts_with(permission)
+            }
         }
     }
 }

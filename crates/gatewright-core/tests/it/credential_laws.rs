@@ -47,7 +47,10 @@ proptest! {
             0..5,
         ),
         read_api_key: bool,
-        query in ".{0,60}",
+        query in prop_oneof![
+            ".{0,60}",
+            "((a|%61)(ccess|c%63ess)(_|%5F|%5f|%)token|[a&=%5_F]){0,3}[&=%]?",
+        ],
     ) {
         let fields: Vec<_> = values
             .iter()
