@@ -13,6 +13,7 @@
 //! - [`gate`]: all of these as one ladder, from the fields of a request to a decision;
 //! - [`error`], [`dialect`]: why a request was refused, and how that looks on the wire;
 //! - [`cors`]: which pages of other origins may call;
+//! - [`source`]: where a request came from, and which proxies are believed about it;
 //! - [`audit`]: what happened, for whoever asks later;
 //! - [`time`]: the clock, injected.
 //!
@@ -109,5 +110,6 @@ pub mod policy;
 pub mod principal;
 pub mod role;
 pub mod scope;
+pub mod source;
 pub mod store;
 pub mod time;

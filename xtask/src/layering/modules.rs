@@ -9,6 +9,7 @@ use super::imports::{self, Place};
 const TABLE: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("cors", &[]),
+    ("source", &[]),
     ("error", &["time"]),
     ("credential", &["time"]),
     ("scope", &["time"]),

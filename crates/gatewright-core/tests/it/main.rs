@@ -38,3 +38,5 @@ mod probe;
 mod role_laws;
 mod scope_laws;
 mod scope_ui;
+mod source;
+mod source_laws;
