@@ -15,6 +15,7 @@ use gatewright_core::dialect::wants_problem;
 use gatewright_core::error::{AuthError, ErrorCode};
 use gatewright_core::gate::{Admission, Admitted, AnswerFields, Arrival, Gate, Guarded};
 use gatewright_core::policy::{CompiledPolicy, LivePolicy};
+use gatewright_core::source::TrustedProxies;
 
 use crate::fields::HeaderFields;
 use crate::parameter;
@@ -39,6 +40,17 @@ pub(crate) struct Guard {
 /// The address of the socket's other end. No header says where a request came from.
 pub(crate) fn peer(request: &HttpRequest) -> Option<IpAddr> {
     Some(request.peer_addr()?.ip())
+}
+
+/// The address that these proxies tell of, or the peer's.
+pub(crate) fn behind(proxies: Option<TrustedProxies>) -> ReadSource {
+    let Some(proxies) = proxies else {
+        return Arc::new(peer);
+    };
+    Arc::new(move |request| {
+        let lines = request.headers().get_all(proxies.field().as_str());
+        proxies.source(peer(request), lines.map(HeaderValue::as_bytes))
+    })
 }
 
 impl Guard {
@@ -145,7 +157,10 @@ impl After {
             }
             None => response.map_into_left_body(),
         };
-        render::put_fields(response.headers_mut(), self.fields.iter());
+        render::put_fixed(response.headers_mut(), self.fields.fixed());
+        if let Some(limits) = self.fields.limits() {
+            render::put_copies(response.headers_mut(), limits.fields());
+        }
         self.put_cors(response.headers_mut());
         response
     }
@@ -166,7 +181,7 @@ impl After {
 
     fn put_cors(&self, headers: &mut HeaderMap) {
         if let (Some(cors), Some(crossing)) = (self.policy.realm().cors(), self.crossing) {
-            render::put_fields(headers, cors.fields(crossing));
+            render::put_copies(headers, cors.fields(crossing));
         }
     }
 }

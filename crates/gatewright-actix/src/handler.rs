@@ -1,6 +1,6 @@
 //! A handler behind a gate.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use actix_web::body::EitherBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
@@ -9,7 +9,7 @@ use actix_web::{Error, FromRequest, Handler, HttpResponse, Responder, Route, web
 use crate::guard::Guard;
 
 /// Makes the route of a handler once its guard is known; each worker has its own.
-pub(crate) type Attach = Box<dyn Fn(&Arc<Guard>) -> Route + Send + Sync>;
+pub(crate) type Attach = Box<dyn Fn(&Guard) -> Route + Send + Sync>;
 
 /// A handler that waits for its guard.
 pub(crate) fn attach<H, Args>(handler: H) -> Attach
@@ -19,16 +19,17 @@ where
     H::Output: Responder + 'static,
 {
     Box::new(move |guard| {
-        let (guard, handler) = (Arc::clone(guard), handler.clone());
+        // Each worker's own, so that none writes a count of references that the others write.
+        let (guard, handler) = (Rc::new(guard.clone()), handler.clone());
         // A service and not middleware around one: actix boxes nothing more for it.
         web::route().service(fn_service(move |request| {
-            serve(Arc::clone(&guard), handler.clone(), request)
+            serve(Rc::clone(&guard), handler.clone(), request)
         }))
     })
 }
 
 async fn serve<H, Args>(
-    guard: Arc<Guard>,
+    guard: Rc<Guard>,
     handler: H,
     request: ServiceRequest,
 ) -> Result<ServiceResponse, Error>

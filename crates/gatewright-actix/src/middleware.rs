@@ -12,14 +12,15 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::{Error, HttpRequest};
 use gatewright_core::gate::Gate;
 use gatewright_core::policy::LivePolicy;
+use gatewright_core::source::TrustedProxies;
 
 use crate::guard::{self, Guard};
 
 /// Puts a gate with one policy in front of an app, a scope or a resource: whoever the policy doesn't admit is answered by
 /// it, with a response and never with an error that other middleware would let pass.
 ///
-/// The source address is the socket's peer, unless [`source_from`](Self::source_from) says otherwise. The tenant's name is
-/// the path parameter that the policy names, unless [`tenant_from`](Self::tenant_from) says otherwise; around an app or a
+/// The source address is the socket's peer, unless [`behind_proxies`](Self::behind_proxies) or
+/// [`source_from`](Self::source_from) says otherwise. The tenant's name is the path parameter that the policy names, unless [`tenant_from`](Self::tenant_from) says otherwise; around an app or a
 /// scope, only the parameters of its own prefix are known, and without a name nobody is admitted.
 #[derive(Clone, Debug)]
 #[must_use = "middleware guards nothing until something is wrapped in it"]
@@ -48,12 +49,19 @@ impl GateMiddleware {
     }
 
     /// Reads the address that each request came from, for limits by source, in another way. A header says it truly only if
-    /// a proxy of yours set it.
+    /// a proxy of yours set it; [`behind_proxies`](Self::behind_proxies) reads those.
     pub fn source_from(
         mut self,
         source: impl Fn(&HttpRequest) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
         self.0.source = Arc::new(source);
+        self
+    }
+
+    /// As [`source_from`](Self::source_from), for a service behind proxies: a request came from the socket's peer, unless
+    /// these are believed to say otherwise. `None`, as a configuration without proxies has it, believes only the socket.
+    pub fn behind_proxies(mut self, proxies: impl Into<Option<TrustedProxies>>) -> Self {
+        self.0.source = guard::behind(proxies.into());
         self
     }
 }

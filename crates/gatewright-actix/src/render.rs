@@ -1,11 +1,9 @@
 //! How a refusal becomes a response, and what the guard adds to a handler's.
 
-use std::borrow::Cow;
-
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, VARY};
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, VARY};
 use actix_web::web::Bytes;
 use gatewright_core::dialect::Rendered;
 use gatewright_core::error::AuthError;
@@ -20,26 +18,58 @@ pub(crate) fn response(rendered: Rendered, error: AuthError) -> HttpResponse {
 }
 
 /// Sets fields that a response doesn't have, and adds to what it varies by. What no header may hold is left out.
-pub(crate) fn put_fields<V>(
+pub(crate) fn put_fields(
     headers: &mut HeaderMap,
-    fields: impl IntoIterator<Item = (&'static str, V)>,
-) where
-    V: Into<Cow<'static, str>>,
-{
+    fields: impl IntoIterator<Item = (&'static str, String)>,
+) {
     for (name, value) in fields {
-        let value = match value.into() {
-            Cow::Borrowed(value) => Bytes::from_static(value.as_bytes()),
-            Cow::Owned(value) => Bytes::from(value),
-        };
-        if let Ok(name) = HeaderName::from_lowercase(name.as_bytes())
-            && let Ok(value) = HeaderValue::from_maybe_shared(value)
-        {
-            if name == VARY {
-                headers.append(name, value);
-            } else if !headers.contains_key(&name) {
-                headers.insert(name, value);
-            }
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value));
+        put(headers, name, value);
+    }
+}
+
+/// The same for values that nothing has to be copied of.
+pub(crate) fn put_fixed(
+    headers: &mut HeaderMap,
+    fields: impl IntoIterator<Item = (&'static str, &'static str)>,
+) {
+    for (name, value) in fields {
+        let value = Bytes::from_static(value.as_bytes());
+        put(headers, name, HeaderValue::from_maybe_shared(value));
+    }
+}
+
+/// The same for values that live elsewhere: each is allocated once.
+pub(crate) fn put_copies(
+    headers: &mut HeaderMap,
+    fields: impl IntoIterator<Item = (&'static str, impl AsRef<[u8]>)>,
+) {
+    for (name, value) in fields {
+        put(headers, name, HeaderValue::from_bytes(value.as_ref()));
+    }
+}
+
+fn put<E>(headers: &mut HeaderMap, name: &'static str, value: Result<HeaderValue, E>) {
+    if let Some(name) = known(name)
+        && let Ok(value) = value
+    {
+        if name == VARY {
+            headers.append(name, value);
+        } else if !headers.contains_key(&name) {
+            headers.insert(name, value);
         }
+    }
+}
+
+/// Some of the names that warm answers have are none that `http` knows, and it would allocate for those.
+fn known(name: &'static str) -> Option<HeaderName> {
+    static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+    static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+    match name {
+        "cache-control" => Some(CACHE_CONTROL),
+        "ratelimit" => Some(RATELIMIT.clone()),
+        "ratelimit-policy" => Some(RATELIMIT_POLICY.clone()),
+        _ => HeaderName::from_lowercase(name.as_bytes()).ok(),
     }
 }
 
@@ -121,7 +151,7 @@ mod tests {
             HeaderName::from_static("ratelimit"),
             HeaderValue::from_static("own"),
         );
-        put_fields(
+        put_fixed(
             &mut headers,
             [("vary", "origin"), ("ratelimit", "ours"), ("x-a", "b\n")],
         );

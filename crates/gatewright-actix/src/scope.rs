@@ -11,6 +11,7 @@ use gatewright_core::gate::Gate;
 use gatewright_core::policy::{
     LivePolicy, Policy, Realm, RouteErrors, RouteTable, RouteTableBuilder,
 };
+use gatewright_core::source::TrustedProxies;
 
 use crate::Refusal;
 use crate::guard::{self, Guard, ReadSource};
@@ -22,7 +23,7 @@ use crate::routes::{GuardedRoutes, Make, Served};
 ///
 /// All of its routes are in one realm, whose dialect also answers unknown paths (404 `not_found`) and methods (405
 /// `method_not_allowed`). The source address that limits go by is the socket's peer, unless
-/// [`source_from`](Self::source_from) says otherwise.
+/// [`behind_proxies`](Self::behind_proxies) or [`source_from`](Self::source_from) says otherwise.
 ///
 /// Paths are in axum's syntax, so that a service and its route table are the same on both frameworks: `{name}` is a segment
 /// that isn't empty, `{*rest}` at the end the rest, not empty either. A parameter is a whole segment and is named with ASCII
@@ -71,12 +72,19 @@ impl GuardedScope {
     }
 
     /// Reads the source address of requests in another way, for this scope and those nested in it that don't say theirs.
-    /// A header says it truly only if a proxy of yours set it.
+    /// A header says it truly only if a proxy of yours set it; [`behind_proxies`](Self::behind_proxies) reads those.
     pub fn source_from(
         mut self,
         source: impl Fn(&HttpRequest) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
         self.zone.source = Some(Arc::new(source));
+        self
+    }
+
+    /// As [`source_from`](Self::source_from), for a service behind proxies: a request came from the socket's peer, unless
+    /// these are believed to say otherwise. `None`, as a configuration without proxies has it, believes only the socket.
+    pub fn behind_proxies(mut self, proxies: impl Into<Option<TrustedProxies>>) -> Self {
+        self.zone.source = Some(guard::behind(proxies.into()));
         self
     }
 
@@ -214,12 +222,12 @@ impl Zone {
     }
 
     fn guarded(&self, attach: Attach, policy: LivePolicy, inherited: &ReadSource) -> Make {
-        let guard = Arc::new(Guard {
+        let guard = Guard {
             gate: self.gate.clone(),
             policy,
             source: Arc::clone(self.source.as_ref().unwrap_or(inherited)),
             tenant: None,
-        });
+        };
         Box::new(move || attach(&guard))
     }
 }

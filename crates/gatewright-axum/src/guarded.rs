@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -9,12 +10,13 @@ use std::task::{Context, Poll, Waker, ready};
 use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
-use axum::handler::{Handler, HandlerService};
+use axum::handler::Handler;
 use axum::response::Response;
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_tower::{GateFuture, Guard, HttpRefusal};
 use http::request::Parts;
 use pin_project_lite::pin_project;
+use tower_service::Service;
 
 use crate::source::ReadSource;
 
@@ -59,12 +61,80 @@ where
         let request = Request::from_parts(parts, body);
         let response = match tenant {
             Ok(tenant) => {
-                let mut service = self.handler.with_state(state);
+                let mut service = HandlerCall::new(self.handler, state);
                 guard.call(&mut service, request, policy, tenant.as_deref(), source)
             }
             Err(error) => guard.refuse(error, &request, policy),
         };
         GuardedFuture { response }
+    }
+}
+
+/// A handler and its state as the service of one call, which takes both: axum's own would clone them once more.
+struct HandlerCall<H, T, S> {
+    call: Option<(H, S)>,
+    extracted: PhantomData<fn() -> T>,
+}
+
+impl<H, T, S> HandlerCall<H, T, S> {
+    const fn new(handler: H, state: S) -> Self {
+        Self {
+            call: Some((handler, state)),
+            extracted: PhantomData,
+        }
+    }
+}
+
+impl<H: Clone, T, S: Clone> Clone for HandlerCall<H, T, S> {
+    fn clone(&self) -> Self {
+        Self {
+            call: self.call.clone(),
+            extracted: PhantomData,
+        }
+    }
+}
+
+impl<H, T, S> Service<Request> for HandlerCall<H, T, S>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Called<H::Future>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        match self.call {
+            Some(_) => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let call = self.call.take();
+        Called {
+            response: call.map(|(handler, state)| handler.call(request, state)),
+        }
+    }
+}
+
+pin_project! {
+    /// The response of a handler; never where it was called twice, which nobody does.
+    struct Called<F> {
+        #[pin]
+        response: Option<F>,
+    }
+}
+
+impl<F: Future<Output = Response>> Future for Called<F> {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().response.as_pin_mut() {
+            Some(response) => response.poll(context).map(Ok),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -100,7 +170,7 @@ pin_project! {
         S: 'static,
     {
         #[pin]
-        response: GateFuture<HandlerService<H, T, S>, Body, HttpRefusal>,
+        response: GateFuture<HandlerCall<H, T, S>, Body, HttpRefusal>,
     }
 }
 

@@ -56,7 +56,8 @@
 //! # Features
 //!
 //! - `connect-info` (default): takes the source address that limits go by from axum's `ConnectInfo<SocketAddr>`. Without it
-//!   no address is known unless [`GuardedRouter::source_from`] says how to find it.
+//!   no address is known unless [`GuardedRouter::source_from`] says how to find it. Behind proxies of yours,
+//!   [`GuardedRouter::behind_proxies`] reads what they wrote.
 
 mod extract;
 mod guarded;

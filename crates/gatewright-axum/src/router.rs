@@ -16,6 +16,7 @@ use gatewright_core::gate::Gate;
 use gatewright_core::policy::{
     LivePolicy, Policy, Realm, RouteErrors, RouteTable, RouteTableBuilder, allowed,
 };
+use gatewright_core::source::TrustedProxies;
 use gatewright_tower::Guard;
 use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
@@ -29,7 +30,7 @@ use crate::source::{self, ReadSource};
 ///
 /// All of its routes are in one realm, whose dialect also answers unknown paths (404 `not_found`) and methods (405
 /// `method_not_allowed`). The source address that limits go by is axum's `ConnectInfo<SocketAddr>`, unless
-/// [`source_from`](Self::source_from) says otherwise.
+/// [`behind_proxies`](Self::behind_proxies) or [`source_from`](Self::source_from) says otherwise.
 ///
 /// Paths are in axum's syntax: `{name}` is a segment, `{*rest}` at the end the rest. A parameter is named with ASCII letters,
 /// digits and `_`, and a path has at most 16 of them, so that a service and its route table can be the same on every
@@ -78,12 +79,20 @@ where
     }
 
     /// Reads the source address of requests in another way, for this router and those nested in it that don't say theirs.
-    /// A header says it truly only if a proxy of yours set it.
+    /// A header says it truly only if a proxy of yours set it; [`behind_proxies`](Self::behind_proxies) reads those.
     pub fn source_from(
         mut self,
         source: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
         self.zone.source = Some(Arc::new(source));
+        self
+    }
+
+    /// As [`source_from`](Self::source_from), for a service behind proxies: a request came from axum's
+    /// `ConnectInfo<SocketAddr>`, unless these are believed to say otherwise. `None`, as a configuration without proxies has
+    /// it, believes only the socket.
+    pub fn behind_proxies(mut self, proxies: impl Into<Option<TrustedProxies>>) -> Self {
+        self.zone.source = Some(source::behind(proxies.into()));
         self
     }
 

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use gatewright_core::source::TrustedProxies;
+use gatewright_tower::source_behind;
 use http::request::Parts;
 
 /// Reads the source address of a request.
@@ -23,4 +25,14 @@ pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
 #[cfg(not(feature = "connect-info"))]
 pub(crate) fn peer(_: &Parts) -> Option<IpAddr> {
     None
+}
+
+/// The address that these proxies tell of, or the peer's.
+pub(crate) fn behind(proxies: Option<TrustedProxies>) -> ReadSource {
+    match proxies {
+        Some(proxies) => {
+            Arc::new(move |parts| source_behind(&proxies, peer(parts), &parts.headers))
+        }
+        None => Arc::new(peer),
+    }
 }

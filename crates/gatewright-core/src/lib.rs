@@ -112,4 +112,5 @@ pub mod role;
 pub mod scope;
 pub mod source;
 pub mod store;
+mod stripe;
 pub mod time;

@@ -84,3 +84,53 @@ async fn a_filtered_list_has_an_index_of_its_own() {
         );
     }
 }
+
+/// What a request waits for reads one row of a table at most, however many there are: every table is searched by all
+/// columns of a unique key.
+#[tokio::test]
+async fn a_request_reads_by_whole_keys() {
+    const CREDENTIAL: &str = "(kind=? AND id=?)";
+    const MEMBERSHIP: &str = "(tenant=? AND user_id=?)";
+    const ID: &str = "(id=?)";
+    let store = SqlStore::open_with(&SqliteOptions::in_memory())
+        .await
+        .unwrap();
+    for (sql, keys) in [
+        (credential::FIND, &[("c", CREDENTIAL), ("t", ID)][..]),
+        (
+            revocation::STANDING,
+            &[
+                ("epochs", CREDENTIAL),
+                ("ended_sessions", ID),
+                ("denied_tokens", "(jti=?)"),
+            ],
+        ),
+        (tenant::BY_ID, &[("t", ID), ("m", MEMBERSHIP), ("a", ID)]),
+        (
+            tenant::BY_SLUG,
+            &[("t", "(kind=? AND slug=?)"), ("m", MEMBERSHIP), ("a", ID)],
+        ),
+        (account::BY_EMAIL, &[("accounts", "(email=?)")]),
+    ] {
+        let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+            .fetch_all(store.pool())
+            .await
+            .unwrap();
+        let steps: Vec<&str> = plan.iter().map(|step| step.get("detail")).collect();
+        let searches = steps.iter().filter(|step| step.starts_with("SEARCH"));
+        assert_eq!(searches.count(), keys.len(), "{steps:?}\n{sql}");
+        for (table, key) in keys {
+            let by_key = |step: &&str| {
+                step.strip_prefix("SEARCH ")
+                    .and_then(|step| step.strip_prefix(table))
+                    .is_some_and(|step| step.starts_with(" USING ") && step.contains(key))
+            };
+            let unique =
+                |step: &&str| step.contains(" PRIMARY KEY ") || step.contains(" sqlite_autoindex_");
+            assert!(
+                steps.iter().any(|step| by_key(step) && unique(step)),
+                "{table} by {key}: {steps:?}\n{sql}"
+            );
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! The fields of an http request, as the gate reads them.
 
+use std::net::IpAddr;
+
 use gatewright_core::credential::{Field, Fields};
+use gatewright_core::source::TrustedProxies;
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 
 /// Reads the credential fields of an [`http::HeaderMap`].
@@ -35,6 +38,17 @@ impl Fields for HeaderFields<'_> {
             .flat_map(|name| self.0.get_all(name))
             .map(HeaderValue::as_bytes)
     }
+}
+
+/// Where a request with these fields came from, whose peer is at the other end of the socket; for adapters and handlers.
+#[must_use]
+pub fn source_behind(
+    proxies: &TrustedProxies,
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+) -> Option<IpAddr> {
+    let lines = headers.get_all(proxies.field().as_str());
+    proxies.source(peer, lines.iter().map(HeaderValue::as_bytes))
 }
 
 #[cfg(test)]

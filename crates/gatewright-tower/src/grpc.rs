@@ -8,7 +8,7 @@ use gatewright_core::policy::CompiledPolicy;
 use http::Response;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
-use crate::render::{RenderRefusal, put_fields};
+use crate::render::{RenderRefusal, put_fields, put_fixed};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: &str = "grpc-message";
@@ -93,7 +93,7 @@ fn trailers_only<B: Default>(error: &AuthError, rendered: Rendered) -> Response<
     if !message.is_empty() {
         put_fields(&mut response, [(GRPC_MESSAGE, message)]);
     }
-    put_fields(&mut response, [(CODE, error.code().as_str())]);
+    put_fixed(&mut response, [(CODE, error.code().as_str())]);
     let metadata = rendered.fields.into_iter();
     put_fields(
         &mut response,

@@ -39,8 +39,8 @@ impl Guard {
     }
 }
 
-impl<R> Guard<R> {
-    /// A guard whose refusals `refusals` renders.
+impl<R: Clone> Guard<R> {
+    /// A guard whose refusals `refusals` renders. Every response has a clone of it until it is answered.
     #[must_use]
     pub fn rendering(gate: Gate, policy: impl Into<LivePolicy>, refusals: R) -> Self {
         Self(Arc::new(Inner {
@@ -74,7 +74,7 @@ impl<R> Guard<R> {
     where
         S: Service<Request<B>> + Clone,
     {
-        let mut after = After::new(self, policy, &request);
+        let mut after = After::new(self.0.refusals.clone(), policy, &request);
         if after.crossing.is_some_and(Crossing::is_preflight) {
             return GateFuture::preflight(after);
         }
@@ -110,7 +110,7 @@ impl<R> Guard<R> {
     where
         S: Service<Request<B>>,
     {
-        let after = After::new(self, policy, request);
+        let after = After::new(self.0.refusals.clone(), policy, request);
         if after.crossing.is_some_and(Crossing::is_preflight) {
             return GateFuture::preflight(after);
         }
@@ -134,7 +134,8 @@ impl<R> fmt::Debug for Guard<R> {
 
 /// What is done to a response on its way out.
 pub(crate) struct After<R> {
-    guard: Guard<R>,
+    /// Its own and not the guard, so that a warm call doesn't write the count of references to that one.
+    refusals: R,
     policy: Arc<CompiledPolicy>,
     problem: bool,
     head: bool,
@@ -143,7 +144,7 @@ pub(crate) struct After<R> {
 }
 
 impl<R> After<R> {
-    fn new<B>(guard: &Guard<R>, policy: Arc<CompiledPolicy>, request: &Request<B>) -> Self {
+    fn new<B>(refusals: R, policy: Arc<CompiledPolicy>, request: &Request<B>) -> Self {
         let headers = request.headers();
         let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let crossing = policy.realm().cors().map(|cors| {
@@ -151,7 +152,7 @@ impl<R> After<R> {
             cors.cross(request.method().as_str(), values(ORIGIN), asks)
         });
         Self {
-            guard: guard.clone(),
+            refusals,
             problem: wants_problem(values(ACCEPT)),
             head: request.method() == Method::HEAD,
             policy,
@@ -187,7 +188,10 @@ impl<R> After<R> {
             let refusal = self.render(error);
             response = render::replace(response, refusal);
         }
-        render::put_fields(&mut response, self.fields.iter());
+        render::put_fixed(&mut response, self.fields.fixed());
+        if let Some(limits) = self.fields.limits() {
+            render::put_copies(&mut response, limits.fields());
+        }
         self.put_cors(&mut response);
         response
     }
@@ -197,7 +201,7 @@ impl<R> After<R> {
     where
         R: RenderRefusal<B>,
     {
-        let mut response = self.guard.0.refusals.empty();
+        let mut response = self.refusals.empty();
         *response.status_mut() = StatusCode::NO_CONTENT;
         self.put_cors(&mut response);
         response
@@ -207,11 +211,10 @@ impl<R> After<R> {
     where
         R: RenderRefusal<B>,
     {
-        let refusals = &self.guard.0.refusals;
-        let mut response = refusals.render(&error, &self.policy, self.problem);
+        let mut response = self.refusals.render(&error, &self.policy, self.problem);
         if self.head {
             // RFC 9110 §9.3.2. Over HTTP/2 hyper would send the body, which breaks the stream.
-            *response.body_mut() = refusals.empty().into_body();
+            *response.body_mut() = self.refusals.empty().into_body();
         }
         response.extensions_mut().insert(error);
         response
@@ -219,7 +222,7 @@ impl<R> After<R> {
 
     fn put_cors<B>(&self, response: &mut Response<B>) {
         if let (Some(cors), Some(crossing)) = (self.policy.realm().cors(), self.crossing) {
-            render::put_fields(response, cors.fields(crossing));
+            render::put_copies(response, cors.fields(crossing));
         }
     }
 }
@@ -227,7 +230,7 @@ impl<R> After<R> {
 impl<R> fmt::Debug for After<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("After")
-            .field("guard", &self.guard)
+            .field("policy", &self.policy)
             .field("fields", &self.fields)
             .finish_non_exhaustive()
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`GateLayer`], [`GateService`], [`GateFuture`]: the middleware;
 //! - [`RenderRefusal`], [`HttpRefusal`], [`GrpcRefusal`], [`HandlerRefusal`]: how refusals become responses;
-//! - [`Guard`], [`HeaderFields`], [`rendered_response`]: the same steps for adapters of frameworks.
+//! - [`Guard`], [`HeaderFields`], [`source_behind`], [`rendered_response`]: the same steps for adapters of frameworks.
 //!
 //! Admitted requests reach the service with [`Guarded`](gatewright_core::gate::Guarded) in their extensions. Refused ones are answered by the layer, and
 //! the [`AuthError`](gatewright_core::error::AuthError) stands in the response's extensions for the service's own logs.
@@ -70,7 +70,7 @@ mod grpc;
 mod guard;
 mod render;
 
-pub use fields::HeaderFields;
+pub use fields::{HeaderFields, source_behind};
 pub use gate::{GateFuture, GateLayer, GateService, ReadSource, ReadTenant};
 pub use grpc::GrpcRefusal;
 pub use guard::Guard;

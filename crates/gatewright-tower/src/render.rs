@@ -1,12 +1,10 @@
 //! How a refusal becomes a response.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use gatewright_core::dialect::Rendered;
 use gatewright_core::error::AuthError;
 use gatewright_core::policy::CompiledPolicy;
-use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, VARY};
 use http::{Response, StatusCode};
 
 /// Makes the response that a refused caller gets.
@@ -50,27 +48,63 @@ pub fn rendered_response<B: From<Bytes>>(rendered: Rendered) -> Response<B> {
 }
 
 /// Sets fields that the response doesn't have, and adds to what it varies by. What no header may hold is left out.
-pub(crate) fn put_fields<B, V>(
+pub(crate) fn put_fields<B>(
     response: &mut Response<B>,
-    fields: impl IntoIterator<Item = (&'static str, V)>,
-) where
-    V: Into<Cow<'static, str>>,
-{
+    fields: impl IntoIterator<Item = (&'static str, String)>,
+) {
     for (name, value) in fields {
-        let value = match value.into() {
-            Cow::Borrowed(value) => Bytes::from_static(value.as_bytes()),
-            Cow::Owned(value) => Bytes::from(value),
-        };
-        if let Ok(name) = HeaderName::from_lowercase(name.as_bytes())
-            && let Ok(value) = HeaderValue::from_maybe_shared(value)
-        {
-            // Each fails only past 24,576 fields, a response that no server sends.
-            if name == VARY {
-                let _ = response.headers_mut().try_append(name, value);
-            } else if !response.headers().contains_key(&name) {
-                let _ = response.headers_mut().try_insert(name, value);
-            }
+        put(
+            response,
+            name,
+            HeaderValue::from_maybe_shared(Bytes::from(value)),
+        );
+    }
+}
+
+/// The same for values that nothing has to be copied of.
+pub(crate) fn put_fixed<B>(
+    response: &mut Response<B>,
+    fields: impl IntoIterator<Item = (&'static str, &'static str)>,
+) {
+    for (name, value) in fields {
+        let value = Bytes::from_static(value.as_bytes());
+        put(response, name, HeaderValue::from_maybe_shared(value));
+    }
+}
+
+/// The same for values that live elsewhere: each is allocated once.
+pub(crate) fn put_copies<B>(
+    response: &mut Response<B>,
+    fields: impl IntoIterator<Item = (&'static str, impl AsRef<[u8]>)>,
+) {
+    for (name, value) in fields {
+        put(response, name, HeaderValue::from_bytes(value.as_ref()));
+    }
+}
+
+fn put<B, E>(response: &mut Response<B>, name: &'static str, value: Result<HeaderValue, E>) {
+    if let Some(name) = known(name)
+        && let Ok(value) = value
+    {
+        let headers = response.headers_mut();
+        // Each fails only past 24,576 fields, a response that no server sends.
+        if name == VARY {
+            let _ = headers.try_append(name, value);
+        } else if let Ok(entry) = headers.try_entry(name) {
+            let _ = entry.or_try_insert(value);
         }
+    }
+}
+
+/// Some of the names that warm answers have are none that `http` knows, and it would allocate for those.
+fn known(name: &'static str) -> Option<HeaderName> {
+    static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+    static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+    match name {
+        "cache-control" => Some(CACHE_CONTROL),
+        "ratelimit" => Some(RATELIMIT.clone()),
+        "ratelimit-policy" => Some(RATELIMIT_POLICY.clone()),
+        _ => HeaderName::from_lowercase(name.as_bytes()).ok(),
     }
 }
 

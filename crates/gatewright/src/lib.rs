@@ -13,6 +13,7 @@
 //! - [`gate`]: all of these as one ladder, from the fields of a request to a decision;
 //! - [`error`], [`dialect`]: why a request was refused, and how that looks on the wire;
 //! - [`cors`]: which pages of other origins may call;
+//! - [`source`]: where a request came from, and which proxies are believed about it;
 //! - [`document`]: what is drawn from the table of routes: OpenAPI, a coverage page, a text to review;
 //! - [`audit`], [`time`]: what happened, and the clock;
 //! - [`config`]: a whole gate from a document, the environment and files, every mistake reported at once.
@@ -86,7 +87,7 @@ pub use gatewright_actix as actix;
 pub use gatewright_axum as axum;
 pub use gatewright_core::{
     audit, cors, credential, dialect, document, error, gate, hash, jwt, limit, policy, principal,
-    role, scope, scopes, store, time,
+    role, scope, scopes, source, store, time,
 };
 #[cfg(feature = "issuer")]
 pub use gatewright_issuer as issuer;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatewright_core::audit::AuditSink;
 use gatewright_core::gate::Gate;
 use gatewright_core::hash::Passwords;
+use gatewright_core::source::TrustedProxies;
 use gatewright_issuer::{AccessTokens, CredentialIssuer, SigningKeys};
 use gatewright_sqlx::SqliteStore;
 
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) realms: Arc<Realms>,
     /// Where what happened is written down.
     pub(crate) audit: Arc<dyn AuditSink>,
+    /// Who is believed about where requests came from; nobody but the socket if `None`.
+    pub(crate) proxies: Option<TrustedProxies>,
     /// The absolute URL that the server is reached at, without a slash at the end. Every absolute URL in an answer begins
     /// with it, never with what a request says.
     pub(crate) public_url: Arc<str>,

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gatewright_core::source::{Network, ProxyField, TrustedProxies};
 use gatewright_issuer::SealingKey;
 use zeroize::Zeroizing;
 
@@ -20,6 +21,9 @@ const SETTINGS: &[&str] = &[
     DATABASE,
     PUBLIC_URL,
     LIMITS,
+    TRUSTED_PROXIES,
+    PROXY_FIELD,
+    PROXY_NETWORKS,
     LOG,
     SEALING_KEY,
     SEALING_KEY_FILE,
@@ -28,6 +32,9 @@ const LISTEN: &str = "listen";
 const DATABASE: &str = "database";
 const PUBLIC_URL: &str = "public-url";
 const LIMITS: &str = "limits";
+const TRUSTED_PROXIES: &str = "trusted-proxies";
+const PROXY_FIELD: &str = "proxy-field";
+const PROXY_NETWORKS: &str = "proxy-networks";
 const LOG: &str = "log";
 const SEALING_KEY: &str = "sealing-key";
 const SEALING_KEY_FILE: &str = "sealing-key-file";
@@ -61,6 +68,15 @@ pub(crate) struct ServeFlags {
     /// plan: as each tenant's plan says; off: none, for load tests [default: plan]
     #[arg(long, value_name = "WHICH")]
     pub(crate) limits: Option<String>,
+    /// How many proxies stand in front and append to the field [default: 0, nothing but the socket is believed]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) trusted_proxies: Option<String>,
+    /// The field that they write callers' addresses into: forwarded or x-forwarded-for
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) proxy_field: Option<String>,
+    /// Where the nearest of them calls from, such as 10.0.0.0/8,2001:db8::/32; others are not believed [default: anywhere]
+    #[arg(long, value_name = "NETWORKS")]
+    pub(crate) proxy_networks: Option<String>,
 }
 
 /// Everything the program was told, checked.
@@ -70,6 +86,7 @@ pub(crate) struct Settings {
     pub(crate) database: PathBuf,
     pub(crate) public_url: Option<String>,
     pub(crate) limits: Limits,
+    pub(crate) proxies: Option<TrustedProxies>,
     pub(crate) log: LogForm,
     pub(crate) sealing: SealingSource,
 }
@@ -147,6 +164,9 @@ impl Settings {
             (LISTEN, &serve.listen),
             (PUBLIC_URL, &serve.public_url),
             (LIMITS, &serve.limits),
+            (TRUSTED_PROXIES, &serve.trusted_proxies),
+            (PROXY_FIELD, &serve.proxy_field),
+            (PROXY_NETWORKS, &serve.proxy_networks),
         ] {
             if let Some(text) = flag {
                 told.put(name, text.clone(), format!("--{name}"));
@@ -218,6 +238,7 @@ impl Told {
             "off" => Ok(Limits::Off),
             _ => Err("must be `plan` or `off`".to_owned()),
         });
+        let proxies = self.proxies();
         let log = self.parsed(LOG, |text| match text {
             "text" => Ok(LogForm::Text),
             "json" => Ok(LogForm::Json),
@@ -230,12 +251,49 @@ impl Told {
                 database: database.unwrap_or_else(|| PathBuf::from("./gatewright.db")),
                 public_url,
                 limits: limits.unwrap_or(Limits::Plan),
+                proxies,
                 log: log.unwrap_or(LogForm::Text),
                 sealing,
             })
         } else {
             Err(ConfigErrors(self.mistakes))
         }
+    }
+
+    /// The proxies that are believed. Whoever names their field or networks has some.
+    fn proxies(&mut self) -> Option<TrustedProxies> {
+        let count = self.parsed(TRUSTED_PROXIES, |text| {
+            text.parse()
+                .ok()
+                .filter(|count| *count <= TrustedProxies::MAX)
+                .ok_or_else(|| format!("must be 0 to {}", TrustedProxies::MAX))
+        });
+        let field = self.parsed(PROXY_FIELD, |text| {
+            text.parse::<ProxyField>()
+                .map_err(|_| "must be `forwarded` or `x-forwarded-for`".to_owned())
+        });
+        let networks = self.parsed(PROXY_NETWORKS, networks);
+        if let (Some(0), _) | (None, false) = (count, self.values.contains_key(TRUSTED_PROXIES)) {
+            for name in [PROXY_FIELD, PROXY_NETWORKS] {
+                if let Some((_, origin)) = self.values.get(name) {
+                    let mistake = format!("{origin}: goes only with `{TRUSTED_PROXIES}`");
+                    self.mistakes.push(mistake);
+                }
+            }
+            return None;
+        }
+        if let (Some((_, origin)), false) = (
+            self.values.get(TRUSTED_PROXIES),
+            self.values.contains_key(PROXY_FIELD),
+        ) {
+            let mistake = format!("{origin}: needs `{PROXY_FIELD}`, the field that they write");
+            self.mistakes.push(mistake);
+        }
+        let proxies = TrustedProxies::new(field?, count?).ok()?;
+        Some(match networks {
+            Some(networks) => proxies.from_peers(networks),
+            None => proxies,
+        })
     }
 
     fn sealing(&mut self) -> SealingSource {
@@ -295,6 +353,14 @@ fn database(text: &str) -> Result<PathBuf, String> {
         ":memory:" => Err("a server needs a database in a file; use sqlite:PATH".to_owned()),
         path => Ok(PathBuf::from(path)),
     }
+}
+
+/// Networks with commas between them; at least one, since with none no proxy would be believed.
+fn networks(text: &str) -> Result<Vec<Network>, String> {
+    let parsed = text.split(',').map(|network| network.trim().parse());
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("must be networks such as 10.0.0.0/8,2001:db8::/32: {error}"))
 }
 
 /// The URL without a slash at the end. It begins every absolute URL in an answer and is the `iss` of our tokens, so it
@@ -363,6 +429,7 @@ mod tests {
         assert_eq!(settings.database, Path::new("./gatewright.db"));
         assert_eq!(settings.public_url, None);
         assert_eq!(settings.limits, Limits::Plan);
+        assert_eq!(settings.proxies, None);
         assert_eq!(settings.log, LogForm::Text);
         assert!(matches!(settings.sealing, SealingSource::Beside));
     }
@@ -424,6 +491,70 @@ mod tests {
             assert!(told.contains(expected), "{expected:?} is missing in {told}");
         }
         assert!(!told.contains("c2VjcmV0"), "a secret is repeated");
+    }
+
+    #[test]
+    fn proxies_are_a_number_and_a_field_and_perhaps_networks() {
+        let told = |settings: &[(&str, &str)]| {
+            let settings: Vec<_> = settings
+                .iter()
+                .map(|(name, value)| (variable_name(name), *value))
+                .collect();
+            let environment: Vec<_> = settings
+                .iter()
+                .map(|(name, value)| (name.as_str(), *value))
+                .collect();
+            load(&ServeFlags::default(), &Flags::default(), &environment)
+                .map(|settings| settings.proxies)
+                .map_err(|ConfigErrors(mistakes)| mistakes.join("\n"))
+        };
+        let one = TrustedProxies::forwarded(1).unwrap();
+        let forwarded = [("trusted-proxies", "1"), ("proxy-field", "Forwarded")];
+        assert_eq!(told(&forwarded), Ok(Some(one.clone())));
+        let networks = one.from_peers(["10.0.0.0/8", "::1"].map(|text| text.parse().unwrap()));
+        let listed = ("proxy-networks", "10.0.0.0/8, ::1");
+        assert_eq!(
+            told(&[&forwarded[..], &[listed]].concat()),
+            Ok(Some(networks))
+        );
+        assert_eq!(told(&[("trusted-proxies", "0")]), Ok(None));
+        for (settings, mistake) in [
+            (
+                &[("trusted-proxies", "1")][..],
+                "GATEWRIGHT_TRUSTED_PROXIES: needs `proxy-field`, the field that they write",
+            ),
+            (
+                &[("trusted-proxies", "-1"), ("proxy-field", "via")],
+                "GATEWRIGHT_TRUSTED_PROXIES: must be 0 to 16\n\
+                 GATEWRIGHT_PROXY_FIELD: must be `forwarded` or `x-forwarded-for`",
+            ),
+            (
+                &[("trusted-proxies", "17")],
+                "GATEWRIGHT_TRUSTED_PROXIES: must be 0 to 16\n\
+                 GATEWRIGHT_TRUSTED_PROXIES: needs `proxy-field`, the field that they write",
+            ),
+            (
+                &[("proxy-field", "forwarded"), listed],
+                "GATEWRIGHT_PROXY_FIELD: goes only with `trusted-proxies`\n\
+                 GATEWRIGHT_PROXY_NETWORKS: goes only with `trusted-proxies`",
+            ),
+            (
+                &[("trusted-proxies", "0"), ("proxy-field", "forwarded")],
+                "GATEWRIGHT_PROXY_FIELD: goes only with `trusted-proxies`",
+            ),
+            (
+                &[forwarded[0], forwarded[1], ("proxy-networks", "")],
+                "GATEWRIGHT_PROXY_NETWORKS: must be networks such as 10.0.0.0/8,2001:db8::/32: \
+                 a network begins with an IPv4 or IPv6 address",
+            ),
+            (
+                &[forwarded[0], forwarded[1], ("proxy-networks", "10.0.0.1/8")],
+                "GATEWRIGHT_PROXY_NETWORKS: must be networks such as 10.0.0.0/8,2001:db8::/32: \
+                 the address of a network has no bits set beyond its length",
+            ),
+        ] {
+            assert_eq!(told(settings), Err(mistake.to_owned()));
+        }
     }
 
     #[test]

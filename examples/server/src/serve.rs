@@ -84,7 +84,8 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
     let foundation = Foundation::open(&options, &database, coherence).await?;
     let sealing = start::sealing(sealing_source, &database)?;
     let limits = settings.limits == Limits::Plan;
-    let app = foundation.app(sealing, &public_url, limits).await?;
+    let mut app = foundation.app(sealing, &public_url, limits).await?;
+    app.proxies = settings.proxies;
     let metrics = Arc::new(
         Metrics::new(
             app.gate.clone(),

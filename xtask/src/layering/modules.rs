@@ -8,6 +8,7 @@ use super::imports::{self, Place};
 /// no way round.
 const TABLE: &[(&str, &[&str])] = &[
     ("time", &[]),
+    ("stripe", &[]),
     ("cors", &[]),
     ("source", &[]),
     ("error", &["time"]),
@@ -17,7 +18,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("jwt", &["time"]),
     ("limit", &["time"]),
     ("role", &["scope", "time"]),
-    ("principal", &["credential", "role", "scope", "time"]),
+    (
+        "principal",
+        &["credential", "role", "scope", "stripe", "time"],
+    ),
     (
         "store",
         &[
@@ -43,6 +47,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "principal",
             "role",
             "scope",
+            "stripe",
             "time",
         ],
     ),
@@ -63,6 +68,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "role",
             "scope",
             "store",
+            "stripe",
             "time",
         ],
     ),

@@ -13,6 +13,7 @@ use gatewright_core::dialect::Dialect;
 use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::limit::Rate;
 use gatewright_core::policy::{Limits, LivePolicy, Policy, Realm};
+use gatewright_core::source::TrustedProxies;
 use gatewright_testing::TestAuthority;
 
 use crate::answer::{answered, bearer, request};
@@ -234,6 +235,11 @@ async fn limits_go_by_the_peer_or_what_is_said() {
                 web::resource("/said")
                     .wrap(policy().source_from(said))
                     .route(ok()),
+            )
+            .service(
+                web::resource("/proxied")
+                    .wrap(policy().behind_proxies(TrustedProxies::forwarded(1).unwrap()))
+                    .route(ok()),
             ),
     )
     .await;
@@ -244,6 +250,18 @@ async fn limits_go_by_the_peer_or_what_is_said() {
         statuses.push(answered(&app, request.to_request()).await.status);
     }
     assert_eq!(statuses, [200, 429, 200, 429]);
+
+    for (lines, status) in [
+        (&["forwarded: for=192.0.2.20, for=192.0.2.21"][..], 200),
+        (&["forwarded: for=\"", "forwarded: for=192.0.2.21"], 429),
+        (&["forwarded: for=192.0.2.22"], 200),
+        (&["x-forwarded-for: 192.0.2.23"], 429),
+    ] {
+        let peer = std::net::SocketAddr::from(([192, 0, 2, 1], 1));
+        let request = request("GET /proxied", lines).peer_addr(peer);
+        let answer = answered(&app, request.to_request()).await;
+        assert_eq!(answer.status, status, "{lines:?}");
+    }
 }
 
 #[actix_web::test]

@@ -16,6 +16,7 @@ use gatewright_core::dialect::Dialect;
 use gatewright_core::error::Cause;
 use gatewright_core::limit::Rate;
 use gatewright_core::policy::{Limits, Policy, Realm};
+use gatewright_core::source::TrustedProxies;
 use gatewright_testing::TestAuthority;
 
 use crate::answer::{answered, bearer, request, send, send_from};
@@ -309,6 +310,22 @@ async fn the_peer_is_the_source() {
         .unwrap();
     assert_eq!(send_from(&proxied, 3, "GET /in/open").await.status, 200);
     assert_eq!(send_from(&proxied, 4, "GET /in/open").await.status, 429);
+
+    let (proxied, _) = outer()
+        .behind_proxies(TrustedProxies::x_forwarded_for(1).unwrap())
+        .finish()
+        .unwrap();
+    for (field, status) in [
+        ("x-forwarded-for: 192.0.2.20, 192.0.2.21", 200),
+        ("x-forwarded-for: 192.0.2.22, 192.0.2.21", 429),
+        ("x-forwarded-for: 192.0.2.22", 200),
+    ] {
+        let answer = send(&proxied, "GET /in/open", &[field]).await;
+        assert_eq!(answer.status, status, "{field}");
+    }
+    // What says nothing is the peer's.
+    assert_eq!(send_from(&proxied, 5, "GET /in/open").await.status, 200);
+    assert_eq!(send_from(&proxied, 5, "GET /in/open").await.status, 429);
 }
 
 #[actix_web::test]
@@ -675,9 +692,9 @@ async fn head_of_its_own_has_its_own_policy() {
 }
 
 /// What a guard costs a warm call: one box in the request's extensions. Those cost one more where nothing else made them,
-/// less than what actix's own guards of methods put there.
+/// less than what actix's own guards of methods put there. Where a limit was charged, its two fields have a value each.
 #[actix_web::test]
-async fn a_guard_allocates_once() {
+async fn a_guard_allocates_once_and_twice_more_for_a_limit() {
     let authority = authority().await;
     let handler = || {
         ready(
@@ -686,12 +703,18 @@ async fn a_guard_allocates_once() {
                 .finish(),
         )
     };
-    let (routes, _) = GuardedScope::new(authority.gate().clone(), Realm::builder("api").build())
-        .route("/{any}", get(Policy::pat().scope("links.read"), handler))
-        .finish()
-        .unwrap();
+    let plenty = Limits::none().per_credential(Rate::per_minute(1_000).unwrap());
+    let serve = async |limits| {
+        let realm = Realm::builder("api").limits(limits).build();
+        let (routes, _) = GuardedScope::new(authority.gate().clone(), realm)
+            .route("/{any}", get(Policy::pat().scope("links.read"), handler))
+            .finish()
+            .unwrap();
+        init_service(App::new().configure(|config| routes.register(config))).await
+    };
     let pat = bearer(&authority.pat("creator", "links.read").await);
-    let guarded = init_service(App::new().configure(|config| routes.register(config))).await;
+    let guarded = serve(Limits::none()).await;
+    let limited = serve(plenty).await;
     let route = |route: Route| init_service(App::new().route("/{any}", route));
     let plain = route(web::get().to(handler)).await;
     let marking = move |request: HttpRequest| {
@@ -735,4 +758,5 @@ async fn a_guard_allocates_once() {
     assert_eq!(cost!(wrapped), cost + 1, "middleware boxes its future");
     assert_eq!(cost, cost!(marked) + 1);
     assert!(cost <= cost!(plain));
+    assert_eq!(cost!(limited), cost + 2);
 }

@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use axum::Router;
@@ -13,6 +14,7 @@ use gatewright_core::dialect::Dialect;
 use gatewright_core::error::Cause;
 use gatewright_core::limit::Rate;
 use gatewright_core::policy::{Limits, Policy, Realm};
+use gatewright_core::source::TrustedProxies;
 use gatewright_testing::TestAuthority;
 use tower::Service as _;
 
@@ -335,6 +337,35 @@ async fn the_peer_is_the_source() {
         send(&peer(proxied, 4), "GET /in/open", &[]).await.status,
         429
     );
+
+    let (proxied, _) = outer()
+        .behind_proxies(TrustedProxies::x_forwarded_for(1).unwrap())
+        .finish()
+        .unwrap();
+    for (field, status) in [
+        ("x-forwarded-for: 192.0.2.20, 192.0.2.21", 200),
+        ("x-forwarded-for: 192.0.2.22, 192.0.2.21", 429),
+        ("x-forwarded-for: 192.0.2.22", 200),
+        ("forwarded: for=192.0.2.23", 200),
+        ("forwarded: for=192.0.2.24", 429),
+    ] {
+        let answer = send(&peer(proxied.clone(), 5), "GET /in/open", &[field]).await;
+        assert_eq!(answer.status, status, "{field}");
+    }
+
+    // What a configuration without proxies gives is said too: the socket, whatever stands around.
+    let (unproxied, _) = GuardedRouter::new(authority.gate().clone(), realm())
+        .behind_proxies(TrustedProxies::x_forwarded_for(1).unwrap())
+        .nest("/in", inner().behind_proxies(None))
+        .finish()
+        .unwrap();
+    for (field, status) in [
+        ("x-forwarded-for: 192.0.2.30", 200),
+        ("x-forwarded-for: 192.0.2.31", 429),
+    ] {
+        let answer = send(&peer(unproxied.clone(), 6), "GET /in/open", &[field]).await;
+        assert_eq!(answer.status, status, "{field}");
+    }
 }
 
 #[tokio::test]
@@ -483,24 +514,17 @@ async fn merged_routes_keep_their_source() {
     assert_eq!(statuses, [200, 200, 200, 429]);
 }
 
-/// What a guard costs a warm call: one box in the request's extensions, wherever axum needs those anyway.
+/// What a guard costs a warm call: one box in the request's extensions, and where a limit was charged, the values of its two
+/// fields. A handler of no size at all spares axum a box, which its guard then needs.
 #[tokio::test]
-async fn a_guard_allocates_once() {
+async fn a_guard_allocates_once_and_twice_more_for_a_limit() {
     let authority = authority().await;
-    // A handler of no size at all would spare axum a box that those with a state need.
+    let answer = || ([("cache-control", "no-store")], "");
     let state = Arc::new(());
-    let handler = move || {
+    let holding = move || {
         let _ = &state;
-        ready(([("cache-control", "no-store")], ""))
+        ready(answer())
     };
-    let (guarded, _) = GuardedRouter::new(authority.gate().clone(), Realm::builder("api").build())
-        .route(
-            "/{any}",
-            get(Policy::pat().scope("links.read"), handler.clone()),
-        )
-        .finish()
-        .unwrap();
-    let plain = Router::new().route("/{any}", axum::routing::get(handler));
     let pat = format!("Bearer {}", authority.pat("creator", "links.read").await);
     let request = || {
         let request = Request::get("/a").header("authorization", &pat);
@@ -518,6 +542,64 @@ async fn a_guard_allocates_once() {
         });
         counted.count_total
     };
-    guarded.clone().call(request()).await.unwrap();
-    assert_eq!(cost(&guarded), cost(&plain) + 1);
+    let plenty = Rate::per_minute(1_000).unwrap();
+    for (limits, allocated) in [
+        (Limits::none(), 1),
+        (Limits::none().per_credential(plenty), 3),
+    ] {
+        let guarded = |methods| {
+            let realm = Realm::builder("api").limits(limits.clone()).build();
+            let router = GuardedRouter::new(authority.gate().clone(), realm);
+            router.route("/{any}", methods).finish().unwrap().0
+        };
+        let plain = |methods| Router::new().route("/{any}", methods);
+        let policy = || Policy::pat().scope("links.read");
+
+        let router = guarded(get(policy(), holding.clone()));
+        router.clone().call(request()).await.unwrap();
+        let own = cost(&plain(axum::routing::get(holding.clone())));
+        assert_eq!(cost(&router), own + allocated);
+
+        let router = guarded(get(policy(), async move || answer()));
+        router.clone().call(request()).await.unwrap();
+        let own = cost(&plain(axum::routing::get(async move || answer())));
+        assert_eq!(cost(&router), own + allocated + 1);
+    }
+}
+
+/// A handler's state is often behind a count of references that all threads write.
+#[tokio::test]
+async fn a_guard_clones_its_handler_no_more_often_than_axum_does() {
+    struct Counted(Arc<AtomicUsize>);
+    impl Clone for Counted {
+        fn clone(&self) -> Self {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Self(Arc::clone(&self.0))
+        }
+    }
+    let authority = authority().await;
+    let clones = Arc::new(AtomicUsize::new(0));
+    let counted = Counted(Arc::clone(&clones));
+    let handler = move || {
+        let _ = &counted;
+        ready("")
+    };
+    let (guarded, _) = GuardedRouter::new(authority.gate().clone(), Realm::builder("api").build())
+        .route("/", get(Policy::api_key(), handler.clone()))
+        .finish()
+        .unwrap();
+    let plain = Router::new().route("/", axum::routing::get(handler));
+    let key = authority.key("creator", "links.read").await;
+    let count = async |router: &Router| {
+        let before = clones.load(Ordering::Relaxed);
+        let request = Request::get("/").header("x-api-key", &key);
+        let request = request.body(Body::empty()).unwrap();
+        let answered = router.clone().call(request).await.unwrap();
+        assert_eq!(answered.status(), 200);
+        clones.load(Ordering::Relaxed) - before
+    };
+    let own = count(&plain).await;
+    // What isn't warm is held back with a clone that stays behind.
+    assert_eq!(count(&guarded).await, own + 1);
+    assert_eq!(count(&guarded).await, own);
 }

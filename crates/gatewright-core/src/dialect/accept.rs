@@ -16,11 +16,20 @@ pub fn wants_problem<'a>(accept: impl Iterator<Item = &'a [u8]>) -> bool {
             return false;
         };
         budget = left;
-        if split(value, b',').any(names_problem) {
+        if mentions_problem(value) && split(value, b',').any(names_problem) {
             return true;
         }
     }
     false
+}
+
+/// Whether it is worth reading: nearly no request's is, and every request has one.
+fn mentions_problem(value: &[u8]) -> bool {
+    value.contains(&b'+')
+        && value.split(|&byte| byte == b'+').any(|before| {
+            let (_, name) = before.split_at(before.len().saturating_sub(b"problem".len()));
+            name.eq_ignore_ascii_case(b"problem")
+        })
 }
 
 /// One media range with its parameters.

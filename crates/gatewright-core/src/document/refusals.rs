@@ -44,6 +44,10 @@ pub(super) fn of_gate(policy: &CompiledPolicy) -> Vec<ErrorCode> {
         (ErrorCode::NotFound, policy.accepts(Mode::Jwt)),
         // Failures are counted whatever the realm's limits say.
         (ErrorCode::RateLimited, true),
+        (
+            ErrorCode::QuotaExceeded,
+            limits.by_plan && realm.plans().any_quota(),
+        ),
         (ErrorCode::TemporarilyUnavailable, true),
     ];
     possible

@@ -1,6 +1,5 @@
 //! What the gate answers.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -68,8 +67,17 @@ pub struct Admitted {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnswerFields {
     verified: bool,
-    vary: Option<&'static str>,
+    vary: Vary,
     limits: Option<LimitState>,
+}
+
+/// By which credential fields an answer varies.
+#[derive(Clone, Copy, Debug, Default)]
+enum Vary {
+    #[default]
+    No,
+    Authorization,
+    Both,
 }
 
 impl Admitted {
@@ -80,34 +88,35 @@ impl Admitted {
         let optional = !verified && policy.modes().next().is_some();
         AnswerFields {
             verified,
-            vary: optional.then(|| {
-                if policy.reads_api_key_field() {
-                    "authorization, x-api-key"
-                } else {
-                    "authorization"
-                }
-            }),
+            vary: match (optional, policy.reads_api_key_field()) {
+                (false, _) => Vary::No,
+                (true, false) => Vary::Authorization,
+                (true, true) => Vary::Both,
+            },
             limits: self.limits,
         }
     }
 }
 
 impl AnswerFields {
-    /// The fields, each for answers that have none of its name: `cache-control`, since what is answered to one caller is not for
-    /// another (RFC 9111 §5.2.2.5), and where the caller stands with the tightest limit. `vary` is to be added to what the
-    /// answer varies by already: where authentication is optional, what nobody in particular was told is not for who
-    /// presents a credential (RFC 9111 §4.1).
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
-        let private = self
-            .verified
-            .then_some(("cache-control", Cow::Borrowed("no-store")));
-        let limits = self.limits.iter().flat_map(|limits| {
-            [
-                ("ratelimit-policy", limits.policy_field().into()),
-                ("ratelimit", limits.field().into()),
-            ]
-        });
-        let vary = self.vary.map(|fields| ("vary", Cow::Borrowed(fields)));
-        private.into_iter().chain(vary).chain(limits)
+    /// Fields whose values are always the same: `cache-control`, for answers that have none, since what is answered to one
+    /// caller is not for another (RFC 9111 §5.2.2.5), and `vary`, to be added to what the answer varies by already: where
+    /// authentication is optional, what nobody in particular was told is not for who presents a credential
+    /// (RFC 9111 §4.1).
+    pub fn fixed(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let private = self.verified.then_some(("cache-control", "no-store"));
+        let vary = match self.vary {
+            Vary::No => None,
+            Vary::Authorization => Some(("vary", "authorization")),
+            Vary::Both => Some(("vary", "authorization, x-api-key")),
+        };
+        private.into_iter().chain(vary)
+    }
+
+    /// Where the caller stands with the tightest limit, if any was charged. Its [`fields`](LimitState::fields) are for answers
+    /// that have none of their name.
+    #[must_use]
+    pub const fn limits(&self) -> Option<&LimitState> {
+        self.limits.as_ref()
     }
 }

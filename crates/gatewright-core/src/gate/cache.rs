@@ -36,13 +36,21 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     }
 
     pub(super) fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<V> {
+        self.look(key, V::clone)
+    }
+
+    /// Looks at a value where it is. A clone of a shared pointer would be counted by all cores in one place.
+    pub(super) fn look<Q, T>(&self, key: &Q, look: impl FnOnce(&V) -> T) -> Option<T>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
         let entries = self.entries.pin();
         let entry = entries.get(key)?;
         // Written once between sweeps: hits of a hot entry don't pass the cache line from core to core.
         if !entry.used.load(Ordering::Relaxed) {
             entry.used.store(true, Ordering::Relaxed);
         }
-        Some(entry.value.clone())
+        Some(look(&entry.value))
     }
 
     /// Keeps `value`, in place of what stood under the same key.

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
-
 /// Who else may change what this gate has cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,7 +22,8 @@ pub enum Coherence {
 
 /// The coherence in force, and when the feed was last heard.
 pub(super) struct Watch {
-    mode: ArcSwap<Coherence>,
+    /// The mode as one number, see [`encode`].
+    mode: AtomicU64,
     /// Monotonic nanoseconds; 0 for never.
     heard: AtomicU64,
 }
@@ -32,17 +31,17 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(coherence: Coherence) -> Self {
         Self {
-            mode: ArcSwap::from_pointee(coherence),
+            mode: AtomicU64::new(encode(coherence)),
             heard: AtomicU64::new(0),
         }
     }
 
     pub(super) fn set(&self, coherence: Coherence) {
-        self.mode.store(std::sync::Arc::new(coherence));
+        self.mode.store(encode(coherence), Ordering::Release);
     }
 
     pub(super) fn get(&self) -> Coherence {
-        **self.mode.load()
+        decode(self.mode.load(Ordering::Acquire))
     }
 
     pub(super) fn heard(&self, now_nanos: u64) {
@@ -64,9 +63,45 @@ impl Watch {
     }
 }
 
+const SINGLE_PROCESS: u64 = 1 << 32;
+const STRICT: u64 = 2 << 32;
+
+/// The seconds of silence for [`Coherence::Bounded`], which fit 32 bits; the others lie above.
+const fn encode(coherence: Coherence) -> u64 {
+    match coherence {
+        Coherence::SingleProcess => SINGLE_PROCESS,
+        Coherence::Strict => STRICT,
+        Coherence::Bounded { max_silence_secs } => max_silence_secs as u64,
+    }
+}
+
+fn decode(number: u64) -> Coherence {
+    match u32::try_from(number) {
+        Ok(max_silence_secs) => Coherence::Bounded { max_silence_secs },
+        Err(_) if number == SINGLE_PROCESS => Coherence::SingleProcess,
+        Err(_) => Coherence::Strict,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_mode_comes_back() {
+        for mode in [
+            Coherence::SingleProcess,
+            Coherence::Strict,
+            Coherence::Bounded {
+                max_silence_secs: 0,
+            },
+            Coherence::Bounded {
+                max_silence_secs: u32::MAX,
+            },
+        ] {
+            assert_eq!(Watch::new(mode).get(), mode);
+        }
+    }
 
     #[test]
     fn a_silent_feed_means_strict() {

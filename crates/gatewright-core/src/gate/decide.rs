@@ -1,33 +1,32 @@
 //! The last rungs: the policy, then one charge.
 
-use std::sync::Arc;
-
 use super::shared::{Request, Shared};
 use super::{Admission, Admitted, Pending};
 use crate::audit::{AuditEvent, AuditKind};
 use crate::error::{AuthError, Cause};
 use crate::limit::{
-    Bucket, BucketKind, Charge, ChargeResult, Charged, LimitError, Rate, SourceKey,
+    Bucket, BucketKind, Charge, ChargeResult, Charged, LimitError, LimitRefusal, Rate, Remembered,
+    SourceKey,
 };
 use crate::policy::{Grants, Shortfall, Standing};
-use crate::principal::{Mode, Principal, Verified};
+use crate::principal::{Mode, Principal, Subject, Verified};
 
 impl Shared {
     /// Judges a proven caller, and charges the call: to all its buckets if it is admitted, to the one of refusals if it is
-    /// not.
+    /// not. `remembered` is kept beside what is cached of the caller.
     pub(super) fn decide(
-        self: &Arc<Self>,
+        &self,
         principal: &Principal,
         grants: Option<&Grants>,
+        remembered: &Remembered,
         request: Request<'_>,
-        nanos: u64,
     ) -> Admission {
         match judge(principal, grants, request) {
             Ok(()) => {
                 let admitted = Verified::vouch(principal.clone());
-                self.charge(principal, request, nanos, true, Ok(Some(admitted)))
+                self.charge(principal, remembered, request, Ok(Some(admitted)))
             }
-            Err(shortfall) => self.refuse(principal, shortfall, request, nanos),
+            Err(shortfall) => self.refuse(principal, shortfall, remembered, request),
         }
     }
 
@@ -36,8 +35,8 @@ impl Shared {
         &self,
         principal: &Principal,
         shortfall: Shortfall,
+        remembered: &Remembered,
         request: Request<'_>,
-        nanos: u64,
     ) -> Admission {
         self.audit.record(
             AuditEvent::new(AuditKind::Denied, request.now)
@@ -46,11 +45,11 @@ impl Shared {
                 .because(shortfall.cause),
         );
         let refusal = AuthError::from(shortfall.cause).with_missing(shortfall.missing);
-        self.charge(principal, request, nanos, false, Err(refusal))
+        self.charge(principal, remembered, request, Err(refusal))
     }
 
     /// A caller who presents nothing, where that is enough.
-    pub(super) fn admit_anonymous(self: &Arc<Self>, request: Request<'_>) -> Admission {
+    pub(super) fn admit_anonymous(&self, request: Request<'_>) -> Admission {
         let limits = request.policy.realm().limits();
         let source = request.source.map(SourceKey::new);
         match (limits.per_source, &source) {
@@ -58,7 +57,7 @@ impl Shared {
                 let parts = [source.as_bytes()];
                 let charge = Charge::new(Bucket::new(BucketKind::Source, &parts), rate);
                 settle(
-                    self.limiter.charge(&[charge], self.clock.monotonic_nanos()),
+                    self.limiter.charge(&[charge], None, request.moment()),
                     Ok(None),
                 )
             }
@@ -69,28 +68,36 @@ impl Shared {
     fn charge(
         &self,
         principal: &Principal,
+        remembered: &Remembered,
         request: Request<'_>,
-        nanos: u64,
-        admitted: bool,
         decision: Result<Option<Verified<Principal>>, AuthError>,
     ) -> Admission {
+        let admitted = decision.is_ok();
         let realm = request.policy.realm();
         let limits = realm.limits();
+        if !limits.any() {
+            return settle(Charged::Ready(Ok(None)), decision);
+        }
         let credential = principal.credential().as_str().as_bytes();
-        let holder = match (principal.mode(), principal.user()) {
-            (Mode::Jwt, Some(user)) => user.as_str().as_bytes(),
-            _ => credential,
+        // A JWT is one of as many as its subject asks for.
+        let (subject, holder) = match (principal.mode(), principal.subject()) {
+            (Mode::Jwt, Subject::User(user)) => ("user", user.as_str().as_bytes()),
+            (Mode::Jwt, Subject::Client(client)) => ("client", client.as_str().as_bytes()),
+            (mode, _) => (mode.as_str(), credential),
         };
         let tenant = principal.tenant();
         let tenant_id = tenant.map_or(&b""[..], |tenant| tenant.id().as_str().as_bytes());
         let source = request.source.map(SourceKey::new);
         let source = source.as_ref().map_or(&b""[..], SourceKey::as_bytes);
 
-        let by_holder: [&[u8]; 2] = [principal.mode().as_str().as_bytes(), holder];
+        let by_holder: [&[u8]; 2] = [subject.as_bytes(), holder];
         let by_tenant: [&[u8]; 1] = [tenant_id];
         let by_pat: [&[u8]; 3] = [tenant_id, credential, source];
         let bucket = |kind, parts| move |rate| Charge::new(Bucket::new(kind, parts), rate);
         let is_pat = principal.mode() == Mode::Pat;
+        let (rate, quota) = tenant
+            .filter(|_| limits.by_plan && admitted)
+            .map_or((None, None), |tenant| realm.plans().terms(tenant.plan()));
 
         let candidates = [
             if admitted {
@@ -107,14 +114,12 @@ impl Shared {
                 .tenant_burst
                 .filter(|_| is_pat && admitted)
                 .map(bucket(BucketKind::Burst, &by_tenant)),
-            tenant
-                .filter(|_| limits.by_plan && admitted)
-                .and_then(|tenant| realm.plans().rate(tenant.plan()).copied())
-                .map(bucket(BucketKind::Plan, &by_tenant)),
+            rate.map(bucket(BucketKind::Plan, &by_tenant)),
+            quota.map(|quota| Charge::monthly(&by_tenant, quota)),
         ];
-        // At most four charges, gathered at the front of an array: nothing is allocated.
+        // At most five charges, gathered at the front of an array: nothing is allocated.
         let unused = Charge::new(Bucket::new(BucketKind::Credential, &[]), Rate::TEN_A_MINUTE);
-        let mut charges = [unused; 4];
+        let mut charges = [unused; 5];
         let mut count = 0;
         for (place, charge) in charges.iter_mut().zip(candidates.into_iter().flatten()) {
             *place = charge;
@@ -124,7 +129,10 @@ impl Shared {
         if charges.is_empty() {
             return settle(Charged::Ready(Ok(None)), decision);
         }
-        settle(self.limiter.charge(charges, nanos), decision)
+        let charged = self
+            .limiter
+            .charge(charges, Some(remembered), request.moment());
+        settle(charged, decision)
     }
 }
 
@@ -150,7 +158,7 @@ fn judge(
     }
     alternative.judge(
         &Standing {
-            grants,
+            grants: grants.map(|grants| (grants, principal.scopes())),
             rank: principal
                 .role()
                 .and_then(|role| realm.roles().rank(role.as_str())),
@@ -178,10 +186,19 @@ fn after(
 ) -> Result<Admitted, AuthError> {
     match charged {
         Ok(limits) => decision.map(|principal| Admitted { principal, limits }),
-        Err(LimitError::Refused(refusal)) => Err(AuthError::from(Cause::RateLimited)
-            .with_retry_after(refusal.retry_after_secs())
-            .with_field("ratelimit-policy", refusal.state().policy_field())
-            .with_field("ratelimit", refusal.state().field())),
+        Err(LimitError::Refused(refusal)) => Err(limited(&refusal)),
         Err(_) => Err(AuthError::from(Cause::LimiterUnavailable)),
     }
+}
+
+fn limited(refusal: &LimitRefusal) -> AuthError {
+    let state = refusal.state();
+    let cause = match state.kind() {
+        BucketKind::Quota => Cause::QuotaExceeded,
+        _ => Cause::RateLimited,
+    };
+    AuthError::from(cause)
+        .with_retry_after(refusal.retry_after_secs())
+        .with_field("ratelimit-policy", state.policy_field())
+        .with_field("ratelimit", state.field())
 }

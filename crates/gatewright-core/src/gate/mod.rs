@@ -18,6 +18,7 @@ mod admission;
 mod arrival;
 mod builder;
 mod cache;
+mod caller;
 mod coherence;
 mod decide;
 mod flight;
@@ -147,9 +148,11 @@ impl Gate {
     /// Changes who else may change the store, from the next request on. What was cached under the earlier rule is
     /// forgotten.
     pub fn set_coherence(&self, coherence: Coherence) {
-        // In this order: a new rule that trusts memory never meets what an older one left there.
+        // Before, so that a new rule that trusts memory never meets what an older one left there; and after, for what was
+        // read under the older one in between.
         self.0.changes.raise(&ChangeKey::Everything);
         self.0.watch.set(coherence);
+        self.0.changes.raise(&ChangeKey::Everything);
     }
 
     /// Who else may change the store.

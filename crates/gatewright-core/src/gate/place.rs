@@ -8,16 +8,28 @@ use papaya::Equivalent;
 use super::shared::{Shared, store_failed};
 use crate::error::AuthError;
 use crate::policy::Realm;
-use crate::principal::{Tenancy, TenantId, TenantKind, UserId};
+use crate::principal::{Tenancy, Tenant, TenantId, TenantKind, UserId};
 use crate::role::Role;
 use crate::store::{ChangeKey, Stamp, TenantRef};
 
 /// A membership that was read.
 #[derive(Clone)]
 pub(super) struct Place {
-    tenancy: Arc<Tenancy>,
+    pub(super) tenancy: Arc<Tenancy>,
     /// The generations of the user and of tenants under which the store was read.
-    stamps: [Stamp; 2],
+    pub(super) stamps: [Stamp; 2],
+}
+
+impl Place {
+    /// Whether it is the place in the tenant that the request names, of a kind that the realm serves.
+    pub(super) fn is_in(&self, tenant: TenantRef<'_>, realm: &Realm) -> bool {
+        let own = self.tenancy.tenant();
+        let named = match tenant {
+            TenantRef::Id(id) => own.id() == id,
+            TenantRef::Slug(kind, slug) => own.kind() == kind && own.slug() == slug,
+        };
+        named && fits(&self.tenancy, realm)
+    }
 }
 
 impl Shared {
@@ -26,9 +38,9 @@ impl Shared {
         user: &UserId,
         tenant: TenantRef<'_>,
         realm: &Realm,
-    ) -> Option<Arc<Tenancy>> {
+    ) -> Option<Place> {
         let place = self.places.get(&PlaceKeyRef { user, tenant })?;
-        (self.is_current(&place.stamps) && fits(&place.tenancy, realm)).then_some(place.tenancy)
+        (self.is_current(&place.stamps) && fits(&place.tenancy, realm)).then_some(place)
     }
 
     /// The user's place in the tenant, if there is one: from memory where memory may answer, else from the store.
@@ -37,11 +49,11 @@ impl Shared {
         user: &UserId,
         tenant: TenantRef<'_>,
         realm: &Realm,
-    ) -> Result<Option<Arc<Tenancy>>, AuthError> {
+    ) -> Result<Option<Place>, AuthError> {
         if self.watch.serves_from_memory(self.clock.monotonic_nanos())
-            && let Some(tenancy) = self.known_place(user, tenant, realm)
+            && let Some(place) = self.known_place(user, tenant, realm)
         {
-            return Ok(Some(tenancy));
+            return Ok(Some(place));
         }
         let stamps = [
             self.changes.stamp(&ChangeKey::User(user.as_str().into())),
@@ -56,15 +68,27 @@ impl Shared {
             return Ok(None);
         };
         let role: Option<Role> = membership.role.parse().ok();
-        let tenancy = Arc::new(Tenancy::new(membership.tenant, role));
-        self.places.insert(
-            PlaceKeyRef { user, tenant }.to_owned(),
-            Place {
-                tenancy: Arc::clone(&tenancy),
-                stamps,
-            },
-        );
-        Ok(Some(tenancy).filter(|tenancy| fits(tenancy, realm)))
+        let place = Place {
+            tenancy: self.tenancy(membership.tenant, role),
+            stamps,
+        };
+        let key = PlaceKeyRef { user, tenant }.to_owned();
+        self.places.insert(key, place.clone());
+        Ok(Some(place).filter(|place| fits(&place.tenancy, realm)))
+    }
+}
+
+impl Shared {
+    /// The tenant with this role in it; one copy for all who are in the same place.
+    pub(super) fn tenancy(&self, tenant: Tenant, role: Option<Role>) -> Arc<Tenancy> {
+        let key = (tenant.id().clone(), role.clone());
+        let same = |kept: &Arc<Tenancy>| (*kept.tenant() == tenant).then(|| Arc::clone(kept));
+        if let Some(kept) = self.tenancies.look(&key, same).flatten() {
+            return kept;
+        }
+        let tenancy = Arc::new(Tenancy::new(tenant, role));
+        self.tenancies.insert(key, Arc::clone(&tenancy));
+        tenancy
     }
 }
 
@@ -155,5 +179,69 @@ impl Equivalent<PlaceKey> for PlaceKeyRef<'_> {
                 }
                 _ => false,
             }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::{Coherence, Gate};
+    use crate::hash::{TagKey, TagKeys};
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn a_tenancy_is_shared_by_those_in_the_same_place_alone() {
+        let tags = TagKeys::new(TagKey::from_bytes(1, [1; 32]), []).unwrap();
+        let store = Arc::new(MemoryStore::new());
+        let gate = Gate::builder(store, Coherence::SingleProcess, tags)
+            .build()
+            .unwrap();
+        let tenancy = |kind: &'static str, slug: &str, plan: &str, role: Option<&str>| {
+            let id = TenantId::new("ten_1").unwrap();
+            let tenant = Tenant::new(id, TenantKind::from_static(kind), slug, plan);
+            let role = role.map(|role| role.parse().unwrap());
+            let shared = gate.0.tenancy(tenant.clone(), role.clone());
+            assert_eq!((shared.tenant(), shared.role()), (&tenant, role.as_ref()));
+            shared
+        };
+        let places = [
+            ("handle", "neo", "pro", Some("owner")),
+            ("handle", "neo", "pro", Some("creator")),
+            ("handle", "neo", "pro", None),
+            ("handle", "neo", "free", Some("owner")),
+            ("handle", "trinity", "pro", Some("owner")),
+            // The same id elsewhere, though no store should have it twice.
+            ("workspace", "neo", "pro", Some("owner")),
+        ];
+        for (kind, slug, plan, role) in places {
+            let first = tenancy(kind, slug, plan, role);
+            assert!(Arc::ptr_eq(&first, &tenancy(kind, slug, plan, role)));
+        }
+    }
+
+    #[test]
+    fn a_place_is_the_one_that_is_named() {
+        let (handle, workspace) = (
+            TenantKind::from_static("handle"),
+            TenantKind::from_static("workspace"),
+        );
+        let [neo, trinity] = ["ten_neo", "ten_trinity"].map(|id| TenantId::new(id).unwrap());
+        let changes = crate::store::Changes::new();
+        let stamp = changes.stamp(&ChangeKey::Tenant("".into()));
+        let tenant = Tenant::new(neo.clone(), handle.clone(), "neo", "pro");
+        let place = Place {
+            tenancy: Arc::new(Tenancy::new(tenant, None)),
+            stamps: [stamp; 2],
+        };
+        let [handles, workspaces] = [&handle, &workspace].map(|kind| {
+            let realm = Realm::builder("one kind");
+            realm.tenant_kind(kind.clone()).build()
+        });
+        assert!(place.is_in(TenantRef::Id(&neo), &handles));
+        assert!(place.is_in(TenantRef::Slug(&handle, "neo"), &handles));
+        assert!(!place.is_in(TenantRef::Id(&trinity), &handles));
+        assert!(!place.is_in(TenantRef::Slug(&handle, "trinity"), &handles));
+        assert!(!place.is_in(TenantRef::Slug(&workspace, "neo"), &handles));
+        assert!(!place.is_in(TenantRef::Id(&neo), &workspaces));
     }
 }

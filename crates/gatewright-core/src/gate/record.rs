@@ -1,55 +1,62 @@
 //! A credential record in memory, ready to be judged.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use papaya::Equivalent;
 
+use super::caller::Caller;
 use crate::credential::SecretKind;
 use crate::error::Cause;
 use crate::hash::{GuardTag, ProofDigest, SecretHash, TagKeys, TagVerdict};
+use crate::limit::Remembered;
 use crate::policy::{Compiler, Grants};
-use crate::principal::{CredentialId, Identity, Mode, Principal, Subject, Tenancy};
+use crate::principal::{CredentialId, Identity, Mode, Subject, Tenancy};
 use crate::store::{CredentialRecord, Stamp, StoredSecret, Use};
 use crate::time::Timestamp;
 
 /// A stored credential as the gate keeps it.
 pub(super) struct Record {
-    pub(super) kind: SecretKind,
-    pub(super) id: CredentialId,
-    pub(super) secrets: Vec<LiveSecret>,
-    pub(super) principal: Principal,
+    pub(super) secrets: Box<[LiveSecret]>,
+    pub(super) caller: Caller,
     pub(super) grants: Grants,
-    not_before: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
+    /// 0 where there is none.
+    not_before: Timestamp,
+    /// [`NEVER`] where there is none.
+    expires_at: Timestamp,
     revoked: bool,
     /// The generations under which the store was read: the credential's, and that of tenants.
     pub(super) stamps: [Stamp; 2],
     /// Shared by all readings of the record, so that each use is noted once however often the record is read.
     pub(super) usage: Arc<Usage>,
+    pub(super) charged: Remembered,
 }
+
+const NEVER: Timestamp = Timestamp::MAX;
 
 /// One secret that may prove the record, and the memory of the one text that did.
 pub(super) struct LiveSecret {
     pub(super) hash: SecretHash,
     pub(super) tag: Option<GuardTag>,
-    pub(super) ends_at: Option<Timestamp>,
+    /// [`NEVER`] where there is none.
+    ends_at: Timestamp,
     /// The digest of the text that argon2 accepted for this hash. A hash has one right text, so it is set once.
     proof: OnceLock<ProofDigest>,
     /// Tells the hash from others; see [`wrong_key`](Self::wrong_key).
     mark: u64,
-    /// A newer hash was due when the pool had more urgent work. Shared by all readings of the record, one of which may be
-    /// told of it when another is in memory already.
-    renewal_missed: Arc<AtomicBool>,
 }
 
-/// When a credential was last used, until that is written down.
+/// What all readings of one record share: when the credential was last used, until that is written down, and which of its
+/// hashes should have been made anew.
 pub(super) struct Usage {
     kind: SecretKind,
     id: CredentialId,
-    at: AtomicU64,
     noted: AtomicBool,
+    /// A bit, chosen by its mark, for each hash that was to be replaced when the pool had more urgent work. One reading may
+    /// be told of it when another is in memory already. Two hashes that have one bit by chance share the reminder.
+    renewals_missed: AtomicU32,
+    at: AtomicU64,
 }
 
 impl Usage {
@@ -57,8 +64,9 @@ impl Usage {
         Self {
             kind,
             id,
-            at: AtomicU64::new(0),
             noted: AtomicBool::new(false),
+            renewals_missed: AtomicU32::new(0),
+            at: AtomicU64::new(0),
         }
     }
 
@@ -76,6 +84,26 @@ impl Usage {
         self.noted.store(false, Ordering::Release);
     }
 
+    pub(super) const fn kind(&self) -> SecretKind {
+        self.kind
+    }
+
+    pub(super) const fn id(&self) -> &CredentialId {
+        &self.id
+    }
+
+    pub(super) fn miss_renewal(&self, secret: &LiveSecret) {
+        let bit = secret.renewal_bit();
+        self.renewals_missed.fetch_or(bit, Ordering::Relaxed);
+    }
+
+    /// Whether a newer hash of this secret is still to be made; says so once.
+    pub(super) fn take_missed_renewal(&self, secret: &LiveSecret) -> bool {
+        let missed = self.renewals_missed.load(Ordering::Relaxed);
+        let bit = secret.renewal_bit();
+        missed & bit != 0 && self.renewals_missed.fetch_and(!bit, Ordering::Relaxed) & bit != 0
+    }
+
     /// What to write down.
     pub(super) fn to_write(&self) -> Use {
         Use::new(self.kind, self.id.clone(), self.at.load(Ordering::Relaxed))
@@ -87,6 +115,7 @@ impl Record {
     /// presented as bearer credentials.
     pub(super) fn new(
         stored: CredentialRecord,
+        tenancy: Arc<Tenancy>,
         earlier: Option<&Self>,
         stamps: [Stamp; 2],
         compiler: &Compiler,
@@ -97,11 +126,12 @@ impl Record {
         let secrets = secrets
             .map(|secret| LiveSecret::new(secret, known))
             .collect();
+        let grants = Grants::new(&stored.scopes, compiler.requirements());
         let identity = Identity {
             mode,
             subject: Subject::User(stored.owner),
             credential: stored.id.clone(),
-            scopes: stored.scopes.clone(),
+            scopes: stored.scopes,
             expires_at: stored.expires_at,
             session: None,
         };
@@ -110,19 +140,15 @@ impl Record {
             |earlier| Arc::clone(&earlier.usage),
         );
         Some(Self {
-            kind: stored.kind,
-            id: stored.id,
             secrets,
-            principal: Principal {
-                identity: Arc::new(identity),
-                tenancy: Some(Arc::new(Tenancy::new(stored.tenant, None))),
-            },
-            grants: Grants::new(stored.scopes, compiler.requirements()),
-            not_before: stored.not_before,
-            expires_at: stored.expires_at,
+            caller: Caller::new(identity, Some(tenancy)),
+            grants,
+            not_before: stored.not_before.unwrap_or(0),
+            expires_at: stored.expires_at.unwrap_or(NEVER),
             revoked: stored.revoked_at.is_some(),
             stamps,
             usage,
+            charged: Remembered::new(),
         })
     }
 
@@ -150,10 +176,10 @@ impl Record {
         if self.revoked {
             return Err(Cause::Revoked);
         }
-        if self.expires_at.is_some_and(|end| end <= now) {
+        if self.expires_at <= now {
             return Err(Cause::Expired);
         }
-        if self.not_before.is_some_and(|start| start > now) {
+        if self.not_before > now {
             return Err(Cause::NotYetValid);
         }
         Ok(())
@@ -163,7 +189,7 @@ impl Record {
         self.secrets
             .iter()
             .enumerate()
-            .filter(move |(_, secret)| secret.ends_at.is_none_or(|end| end > now))
+            .filter(move |(_, secret)| secret.ends_at > now)
     }
 }
 
@@ -175,10 +201,8 @@ impl LiveSecret {
         Self {
             mark: mark_of(&stored.hash),
             tag: stored.tag,
-            ends_at: stored.ends_at,
+            ends_at: stored.ends_at.unwrap_or(NEVER),
             proof: known.map_or_else(OnceLock::new, |known| known.proof.clone()),
-            renewal_missed: known
-                .map_or_else(Arc::default, |known| Arc::clone(&known.renewal_missed)),
             hash: stored.hash,
         }
     }
@@ -211,14 +235,8 @@ impl LiveSecret {
         let _ = self.proof.set(proof);
     }
 
-    pub(super) fn miss_renewal(&self) {
-        self.renewal_missed.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a newer hash is still to be made; says so once.
-    pub(super) fn take_missed_renewal(&self) -> bool {
-        self.renewal_missed.load(Ordering::Relaxed)
-            && self.renewal_missed.swap(false, Ordering::Relaxed)
+    const fn renewal_bit(&self) -> u32 {
+        1 << (self.mark % 32)
     }
 }
 
@@ -242,7 +260,8 @@ fn mark_of(hash: &SecretHash) -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RecordKey {
     kind: SecretKind,
-    id: Box<str>,
+    /// Shared by the map, the line of its sweeps and the record.
+    id: CredentialId,
 }
 
 /// A [`RecordKey`] that borrows the id from the request.
@@ -252,28 +271,26 @@ pub(super) struct RecordKeyRef<'a> {
     pub(super) id: &'a str,
 }
 
-impl RecordKeyRef<'_> {
-    pub(super) fn to_owned(self) -> RecordKey {
-        RecordKey {
-            kind: self.kind,
-            id: self.id.into(),
+impl RecordKey {
+    pub(super) fn of(record: &Record) -> Self {
+        Self {
+            kind: record.usage.kind,
+            id: record.usage.id.clone(),
         }
     }
-}
 
-impl RecordKey {
     pub(super) fn as_ref(&self) -> RecordKeyRef<'_> {
         RecordKeyRef {
             kind: self.kind,
-            id: &self.id,
+            id: self.id.as_str(),
         }
     }
 }
 
 impl Hash for RecordKeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.kind.hash(state);
-        self.id.hash(state);
+        // Ids of two kinds are hardly ever the same, and one write is what a warm call has time for.
+        state.write(self.id.as_bytes());
     }
 }
 
@@ -285,7 +302,7 @@ impl Hash for RecordKey {
 
 impl Equivalent<RecordKey> for RecordKeyRef<'_> {
     fn equivalent(&self, key: &RecordKey) -> bool {
-        self.kind == key.kind && *self.id == *key.id
+        self.kind == key.kind && self.id == key.id.as_str()
     }
 }
 
@@ -320,12 +337,14 @@ mod tests {
         earlier[1].remember(key.digest(b"right"));
         let later = read("right", &earlier);
         assert!(later.is_proven_by(&key.digest(b"right")));
-        // Told to the earlier one after the later one was read.
-        earlier[1].miss_renewal();
-        assert!(later.take_missed_renewal());
-        assert!(!later.take_missed_renewal() && !earlier[1].take_missed_renewal());
+        let usage = Usage::new(SecretKind::Pat, CredentialId::new("id").unwrap());
+        // Told of the earlier one after the later one was read.
+        usage.miss_renewal(&earlier[1]);
+        assert!(usage.take_missed_renewal(&later));
+        assert!(!usage.take_missed_renewal(&later) && !usage.take_missed_renewal(&earlier[1]));
         let replaced = read("new", &earlier);
-        earlier[1].miss_renewal();
-        assert!(!replaced.is_proven_by(&key.digest(b"right")) && !replaced.take_missed_renewal());
+        usage.miss_renewal(&earlier[1]);
+        assert!(!replaced.is_proven_by(&key.digest(b"right")));
+        assert!(!usage.take_missed_renewal(&replaced) && usage.take_missed_renewal(&later));
     }
 }

@@ -15,7 +15,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::record::{LiveSecret, Record, RecordKeyRef, mode_of};
+use super::record::{LiveSecret, Record, RecordKey, RecordKeyRef, mode_of};
 use super::shared::{HASH_RETRY_SECS, Request, Shared};
 use super::{Admission, Pending};
 use crate::credential::{Secret, SecretCredential, SecretKind};
@@ -62,21 +62,22 @@ impl Shared {
             kind: presented.kind(),
             id: presented.public_id(),
         };
-        let nanos = self.clock.monotonic_nanos();
-        let record = self.cached(key, nanos);
-        if let Some(record) = &record
-            && let Some(secret) = record.proven_by(&digest, request.now)
-        {
-            self.catch_up_renewal(record, secret, text, presented.holds_128_bits());
-            return self.conclude_secret(record, request, nanos);
+        let serves = self.watch.serves_from_memory(request.nanos);
+        let mut is_proven = false;
+        let judge = |record: &Arc<Record>| {
+            let answer = serves
+                .then(|| self.judge_known(record, presented, &digest, request))
+                .flatten();
+            // A record that may be out of date says nothing of the state, but a hash that it proved is no guess.
+            is_proven = answer.is_none() && record.proven_by(&digest, request.now).is_some();
+            answer
+        };
+        if let Some(answer) = self.records.look(&key, judge).flatten() {
+            return answer;
         }
-        if let Err(refusal) = self.not_blocked(request.source, key.id, nanos) {
+        if !is_proven && let Err(refusal) = self.not_blocked(request.source, key.id, request.nanos)
+        {
             return Admission::Ready(Err(refusal));
-        }
-        if let Some(record) = &record
-            && let Err(cause) = self.might_be_right(record, text, &digest, request.now)
-        {
-            return Admission::Ready(Err(self.failed(request.source, key.id, cause)));
         }
         let presented = Arc::new(Presented {
             kind: key.kind,
@@ -91,12 +92,37 @@ impl Shared {
             let record = shared
                 .prove(&presented, request.source, request.now)
                 .await?;
-            let nanos = shared.clock.monotonic_nanos();
-            shared
-                .conclude_secret(&record, request.as_ref(), nanos)
-                .decided()
-                .await
+            let request = request.at(shared.clock.monotonic_nanos());
+            shared.conclude_secret(&record, request).decided().await
         })))
+    }
+
+    /// The answer, if a record in memory knows it. The record is looked at where it lies: a warm call copies nothing and
+    /// counts no reference. `None` leaves it to the store or to argon2.
+    fn judge_known(
+        &self,
+        record: &Record,
+        presented: SecretCredential<'_>,
+        digest: &ProofDigest,
+        request: Request<'_>,
+    ) -> Option<Admission> {
+        if !self.is_current(&record.stamps) {
+            return None;
+        }
+        let text = presented.expose().as_bytes();
+        if let Some(secret) = record.proven_by(digest, request.now) {
+            self.catch_up_renewal(record, secret, text, presented.holds_128_bits());
+            return Some(self.conclude_secret(record, request));
+        }
+        let id = presented.public_id();
+        let refusal = self
+            .not_blocked(request.source, id, request.nanos)
+            .and_then(|()| {
+                self.might_be_right(record, text, digest, request.now)
+                    .map_err(|cause| self.failed(request.source, id, cause))
+            })
+            .err()?;
+        Some(Admission::Ready(Err(refusal)))
     }
 
     /// Reads the record and proves the secret against it. Answers a record that was current after the proof.
@@ -286,30 +312,34 @@ impl Shared {
             let key = RecordKeyRef { kind, id: &id };
             let earlier = shared.records.get(&key);
             let Some(record) = stored.and_then(|stored| {
-                Record::new(stored, earlier.as_deref(), stamps, &shared.compiler)
+                let tenancy = shared.tenancy(stored.tenant.clone(), None);
+                Record::new(
+                    stored,
+                    tenancy,
+                    earlier.as_deref(),
+                    stamps,
+                    &shared.compiler,
+                )
             }) else {
                 return Ok(None);
             };
             let record = Arc::new(record);
-            shared.records.insert(key.to_owned(), Arc::clone(&record));
+            let key = RecordKey::of(&record);
+            shared.records.insert(key, Arc::clone(&record));
             Ok(Some(record))
         })
     }
 
     /// From proof to decision: state, policy, limits.
-    fn conclude_secret(
-        self: &Arc<Self>,
-        record: &Arc<Record>,
-        request: Request<'_>,
-        nanos: u64,
-    ) -> Admission {
+    fn conclude_secret(&self, record: &Record, request: Request<'_>) -> Admission {
         if let Err(cause) = record.state(request.now) {
             return Admission::Ready(Err(cause.into()));
         }
         if record.usage.note(request.now) {
             self.used(Arc::clone(&record.usage));
         }
-        self.decide(&record.principal, Some(&record.grants), request, nanos)
+        let (grants, charged) = (Some(&record.grants), &record.charged);
+        self.decide(record.caller.principal(), grants, charged, request)
     }
 
     fn pay_for_proof(&self, source: Option<IpAddr>, id: &str) -> Result<(), AuthError> {

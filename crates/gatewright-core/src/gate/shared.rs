@@ -15,15 +15,18 @@ use super::upkeep::Rehash;
 use super::{Admission, Arrival};
 use crate::audit::AuditSink;
 use crate::credential::{
-    Credential, Fields, Formats, Malformed, Presented, presented, query_has_token,
+    Credential, Fields, Formats, Malformed, Presented, begins_as_jwt, candidate, is_token68,
+    presented, query_has_token,
 };
 use crate::error::{AuthError, Cause};
 use crate::hash::{HashPool, ProofDigest, ProofKey, TagKeys};
 use crate::jwt::TokenCache;
 use crate::limit::{FailureLimiter, Limiter};
 use crate::policy::{CompiledPolicy, Compiler};
+use crate::principal::{Tenancy, TenantId};
+use crate::role::Role;
 use crate::store::{Changes, CredentialStore, MembershipStore, RevocationStore, Stamp, StoreError};
-use crate::time::{Clock, Timestamp};
+use crate::time::{Clock, Moment, Timestamp};
 
 /// After how many seconds a caller should try again whose secret found the hashing queue full.
 pub(super) const HASH_RETRY_SECS: u32 = 1;
@@ -55,6 +58,8 @@ pub(super) struct Shared {
     pub(super) proof_flights: Flights<ProofFlight, Verdict>,
     pub(super) tokens: TokenCache<Arc<Token>>,
     pub(super) places: Cache<PlaceKey, Place>,
+    /// Tenants as records and places share them.
+    pub(super) tenancies: Cache<(TenantId, Option<Role>), Arc<Tenancy>>,
 
     pub(super) failures: FailureLimiter,
     pub(super) limiter: Arc<dyn Limiter>,
@@ -74,6 +79,8 @@ pub(super) struct Request<'a> {
     pub(super) tenant: Option<&'a str>,
     pub(super) source: Option<IpAddr>,
     pub(super) now: Timestamp,
+    /// The monotonic clock, read together with `now`.
+    pub(super) nanos: u64,
 }
 
 /// A [`Request`] that outlives its call.
@@ -85,6 +92,10 @@ pub(super) struct OwnedRequest {
 }
 
 impl Request<'_> {
+    pub(super) const fn moment(&self) -> Moment {
+        Moment::new(self.nanos, self.now)
+    }
+
     pub(super) fn to_owned(self) -> OwnedRequest {
         OwnedRequest {
             policy: Arc::clone(self.policy),
@@ -96,12 +107,14 @@ impl Request<'_> {
 }
 
 impl OwnedRequest {
-    pub(super) fn as_ref(&self) -> Request<'_> {
+    /// The request as it goes on at a later moment of the monotonic clock.
+    pub(super) fn at(&self, nanos: u64) -> Request<'_> {
         Request {
             policy: &self.policy,
             tenant: self.tenant.as_deref(),
             source: self.source,
             now: self.now,
+            nanos,
         }
     }
 }
@@ -114,56 +127,85 @@ impl Shared {
         policy: &Arc<CompiledPolicy>,
         arrival: &Arrival<'_>,
     ) -> Admission {
-        match self.classify(fields, policy, arrival) {
-            Ok((request, Some(Credential::Secret(secret)))) => self.admit_secret(secret, request),
-            Ok((request, Some(Credential::Jwt(token)))) => self.admit_token(token, request),
-            Ok((request, None)) => self.admit_anonymous(request),
+        if policy.gate() != self.compiler.gate() {
+            return Admission::Ready(Err(Cause::ForeignPolicy.into()));
+        }
+        // A policy that names a tenant, and an adapter that found none in the path: the service's mistake.
+        if policy.tenant_parameter().is_some() && arrival.tenant.is_none() {
+            return Admission::Ready(Err(Cause::PolicyMissing.into()));
+        }
+        if policy.is_public() {
+            return self.admit_anonymous(self.request(policy, arrival));
+        }
+        if arrival.query.is_some_and(query_has_token) {
+            return Admission::Ready(Err(Cause::TokenInQuery.into()));
+        }
+        if let Some(token) = candidate(fields, policy.reads_api_key_field()) {
+            // The same text was verified before, so nothing about its shape is left to be checked.
+            if begins_as_jwt(token)
+                && let Some(answer) = self.admit_known_token(token, self.request(policy, arrival))
+            {
+                return answer;
+            }
+            match self.formats.classify(token) {
+                Ok(credential) => {
+                    return self.admit_credential(credential, self.request(policy, arrival));
+                }
+                // Its characters were right, or it would not have come as far as to the sum over them.
+                Err(malformed) if malformed == Malformed::Checksum || is_token68(token) => {
+                    return Admission::Ready(Err(cause_of(malformed).into()));
+                }
+                Err(_) => {}
+            }
+        }
+        // Nothing is presented, or nothing well-formed, or there is more than one line to choose from.
+        match self.find_credential(fields, policy) {
+            Ok(Some(credential)) => {
+                self.admit_credential(credential, self.request(policy, arrival))
+            }
+            Ok(None) => self.admit_anonymous(self.request(policy, arrival)),
             Err(cause) => Admission::Ready(Err(cause.into())),
         }
     }
 
-    fn classify<'a, F: Fields + ?Sized>(
-        &self,
-        fields: &'a F,
-        policy: &'a Arc<CompiledPolicy>,
-        arrival: &Arrival<'a>,
-    ) -> Result<(Request<'a>, Option<Credential<'a>>), Cause> {
-        if policy.gate() != self.compiler.gate() {
-            return Err(Cause::ForeignPolicy);
-        }
-        // A policy that names a tenant, and an adapter that found none in the path: the service's mistake.
-        if policy.tenant_parameter().is_some() && arrival.tenant.is_none() {
-            return Err(Cause::PolicyMissing);
-        }
-        let request = Request {
+    /// A request that comes as far as to need the time.
+    fn request<'a>(&self, policy: &'a Arc<CompiledPolicy>, arrival: &Arrival<'a>) -> Request<'a> {
+        let moment = self.clock.moment();
+        Request {
             policy,
             tenant: arrival.tenant,
             source: arrival.source,
-            now: self.clock.now(),
-        };
-        if policy.is_public() {
-            return Ok((request, None));
+            now: moment.unix,
+            nanos: moment.nanos,
         }
-        if arrival.query.is_some_and(query_has_token) {
-            return Err(Cause::TokenInQuery);
-        }
+    }
+
+    /// The credential that a request is judged by; `None` where none is presented and none is needed.
+    fn find_credential<'a, F: Fields + ?Sized>(
+        &self,
+        fields: &'a F,
+        policy: &CompiledPolicy,
+    ) -> Result<Option<Credential<'a>>, Cause> {
         let token = match presented(fields, policy.reads_api_key_field()) {
             Presented::Token { bytes, .. } => bytes,
-            Presented::Nothing if policy.admits_anonymous() => return Ok((request, None)),
+            Presented::Nothing if policy.admits_anonymous() => return Ok(None),
             Presented::Nothing => return Err(Cause::NothingPresented),
             Presented::Foreign => return Err(Cause::ForeignScheme),
             Presented::Malformed(_) => return Err(Cause::MalformedField),
             Presented::Ambiguous => return Err(Cause::AmbiguousField),
         };
-        let credential = self
-            .formats
-            .classify(token)
-            .map_err(|malformed| match malformed {
-                Malformed::Checksum => Cause::BadChecksum,
-                Malformed::UnknownFormat => Cause::UnknownFormat,
-                _ => Cause::MalformedCredential,
-            })?;
-        Ok((request, Some(credential)))
+        self.formats.classify(token).map(Some).map_err(cause_of)
+    }
+
+    fn admit_credential(
+        self: &Arc<Self>,
+        credential: Credential<'_>,
+        request: Request<'_>,
+    ) -> Admission {
+        match credential {
+            Credential::Secret(secret) => self.admit_secret(secret, request),
+            Credential::Jwt(token) => self.admit_token(token, request),
+        }
     }
 
     /// Whether nothing was published since these stamps were taken.
@@ -180,6 +222,14 @@ impl Shared {
         } else {
             usage.forget();
         }
+    }
+}
+
+const fn cause_of(malformed: Malformed) -> Cause {
+    match malformed {
+        Malformed::Checksum => Cause::BadChecksum,
+        Malformed::UnknownFormat => Cause::UnknownFormat,
+        _ => Cause::MalformedCredential,
     }
 }
 

@@ -4,22 +4,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Cause;
 use crate::hash::HashStats;
+use crate::stripe::Striped;
 
 /// Counters of refusals. Admissions are counted by whoever serves the request: a counter that every core writes on every
-/// warm call would cost more than the call.
+/// warm call would cost more than the call. Refusals are counted by every few threads apart.
 pub(super) struct Counters {
-    refusals: Box<[AtomicU64]>,
+    refusals: Striped<Box<[AtomicU64]>>,
 }
 
 impl Counters {
     pub(super) fn new() -> Self {
         Self {
-            refusals: Cause::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            refusals: Striped::new(|| Cause::ALL.iter().map(|_| AtomicU64::new(0)).collect()),
         }
     }
 
     pub(super) fn refused(&self, cause: Cause) {
-        if let Some(counter) = self.refusals.get(cause as usize) {
+        if let Some(counter) = self.refusals.mine().get(cause as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -27,8 +28,13 @@ impl Counters {
     pub(super) fn refusals(&self) -> Vec<(Cause, u64)> {
         Cause::ALL
             .iter()
-            .zip(&self.refusals)
-            .map(|(cause, counter)| (*cause, counter.load(Ordering::Relaxed)))
+            .map(|cause| {
+                let counters = self.refusals.all().filter_map(|of| of.get(*cause as usize));
+                let sum = counters
+                    .map(|counter| counter.load(Ordering::Relaxed))
+                    .sum();
+                (*cause, sum)
+            })
             .collect()
     }
 }

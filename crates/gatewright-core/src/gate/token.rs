@@ -5,11 +5,17 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
+
+use super::builder::MAX_TOKEN_LIFE_SECS;
+use super::caller::Caller;
+use super::place::Place;
 use super::shared::{Request, Shared, store_failed};
 use super::{Admission, Pending};
 use crate::credential::{JwtShape, SecretKind};
 use crate::error::{AuthError, Cause};
 use crate::jwt::{Claims, JwtError, ScopeClaim, insecure_unverified_issuer};
+use crate::limit::Remembered;
 use crate::policy::{Grants, Realm, TokenTrust};
 use crate::principal::{
     CredentialId, Identity, Mode, Principal, SessionId, Subject, Tenancy, TenantId, UserId,
@@ -20,26 +26,79 @@ use crate::time::Timestamp;
 
 /// A token whose signature and claims hold.
 pub(super) struct Token {
-    identity: Arc<Identity>,
-    /// The scopes of a machine's token; a user's token is judged by role.
-    grants: Option<Grants>,
-    /// The tenant that the token is bound to.
-    tenant: Option<TenantId>,
-    /// A machine's place in that tenant; a user's is read per request.
-    tenancy: Option<Arc<Tenancy>>,
-    jti: Option<Box<str>>,
-    epoch: u64,
-    /// From when the token is verified again.
-    good_until: Timestamp,
+    claimed: Claimed,
+    /// The holder where no tenant is asked for: a machine in the tenant of its record, a user in none.
+    holder: Caller,
+    /// A user in a tenant that the token was used in. Most are used in one.
+    placed: ArcSwapOption<Placed>,
     /// The generations of everything that the standing was read under: user or client, session, token; for a machine also
     /// its record and tenants.
     stamps: [Stamp; 5],
+    charged: Remembered,
 }
 
-/// Where a proven caller stands: in a tenant, in none, or where it may not be.
-type Place = Result<Option<Arc<Tenancy>>, Cause>;
+/// What a token says besides whose it is.
+#[derive(Clone)]
+struct Claimed {
+    /// What the scopes of a machine's token answer; a user's token is judged by role.
+    grants: Option<Box<Grants>>,
+    /// The tenant that the token is bound to.
+    tenant: Option<TenantId>,
+    /// Whether the token has a `jti`, which then is the identity's credential.
+    has_jti: bool,
+    epoch: u64,
+    /// From when the token is verified again.
+    good_until: Timestamp,
+}
+
+/// A token's user in a tenant.
+struct Placed {
+    place: Place,
+    caller: Caller,
+}
+
+impl Token {
+    fn new(
+        claimed: Claimed,
+        identity: Identity,
+        tenancy: Option<Arc<Tenancy>>,
+        stamps: [Stamp; 5],
+    ) -> Self {
+        Self {
+            claimed,
+            holder: Caller::new(identity, tenancy),
+            placed: ArcSwapOption::empty(),
+            stamps,
+            charged: Remembered::new(),
+        }
+    }
+
+    fn identity(&self) -> &Identity {
+        self.holder.any().identity()
+    }
+
+    fn jti(&self) -> Option<&str> {
+        let credential = &self.identity().credential;
+        self.claimed.has_jti.then(|| credential.as_str())
+    }
+}
 
 impl Shared {
+    /// The answer to a token that was verified before, if memory knows all that it takes. `text` need not be a token at all.
+    pub(super) fn admit_known_token(&self, text: &[u8], request: Request<'_>) -> Option<Admission> {
+        if !self.watch.serves_from_memory(request.nanos) {
+            return None;
+        }
+        let judge = |token: &Arc<Token>| self.judge_known_token(token, request);
+        let trusts = request.policy.realm().tokens();
+        let found = trusts.iter().find_map(|trust| {
+            let generation = trust.keys().generation();
+            self.tokens
+                .look(text, trust.id(), generation, request.now, judge)
+        });
+        found.flatten()
+    }
+
     pub(super) fn admit_token(
         self: &Arc<Self>,
         presented: JwtShape<'_>,
@@ -47,19 +106,11 @@ impl Shared {
     ) -> Admission {
         let text = presented.expose();
         let realm = request.policy.realm();
-        let nanos = self.clock.monotonic_nanos();
         let known = realm.tokens().iter().find_map(|trust| {
             let generation = trust.keys().generation();
             let token = self.tokens.get(text, trust.id(), generation, request.now)?;
             Some((trust, generation, token))
         });
-        if let Some((_, _, token)) = &known
-            && self.watch.serves_from_memory(nanos)
-            && self.is_current(&token.stamps)
-            && let Some(place) = self.known_tenancy(token, request)
-        {
-            return self.conclude_token(token, place, request, nanos);
-        }
         let is_cached = known.is_some();
         let (trust, generation, token) = match known {
             Some(known) => known,
@@ -80,18 +131,46 @@ impl Shared {
                     &text,
                     trust.id(),
                     generation,
-                    token.good_until,
+                    token.claimed.good_until,
                     request.now,
                     Arc::clone(&token),
                 );
             }
-            let request = request.as_ref();
-            let place = shared.read_tenancy(&token, request).await?;
-            shared
-                .conclude_token(&token, place, request, shared.clock.monotonic_nanos())
-                .decided()
-                .await
+            let asked = request.at(shared.clock.monotonic_nanos());
+            let place = match tenant_of(&token, asked) {
+                Some((user, tenant)) => {
+                    let realm = asked.policy.realm();
+                    Some(shared.read_place(user, tenant, realm).await?)
+                }
+                None => None,
+            };
+            let asked = request.at(shared.clock.monotonic_nanos());
+            let concluded = match place {
+                Some(place) => shared.conclude_in(&token, place, asked),
+                None => shared.conclude_token(&token, token.holder.principal(), asked),
+            };
+            concluded.decided().await
         })))
+    }
+
+    /// The answer, if memory knows all that it takes. The token is looked at where it lies: a warm call copies nothing and
+    /// counts no reference.
+    fn judge_known_token(&self, token: &Token, request: Request<'_>) -> Option<Admission> {
+        if !self.is_current(&token.stamps) {
+            return None;
+        }
+        let Some((user, tenant)) = tenant_of(token, request) else {
+            return Some(self.conclude_token(token, token.holder.principal(), request));
+        };
+        let realm = request.policy.realm();
+        if let Some(placed) = &*token.placed.load()
+            && placed.place.is_in(tenant, realm)
+            && self.is_current(&placed.place.stamps)
+        {
+            return Some(self.conclude_token(token, placed.caller.principal(), request));
+        }
+        let place = self.known_place(user, tenant, realm)?;
+        Some(self.conclude_in(token, Some(place), request))
     }
 
     fn verify<'r>(
@@ -107,7 +186,9 @@ impl Shared {
             .verifier()
             .verify(text, &keys, now)
             .map_err(cause_of)?;
-        let good_until = trust.verifier().valid_until(&claims);
+        // The longest life counts from here: a later reading of the standing does not prolong it.
+        let longest = now.saturating_add(MAX_TOKEN_LIFE_SECS);
+        let good_until = trust.verifier().valid_until(&claims).min(longest);
         let token = self.token(&claims, good_until).ok_or(Cause::JwtClaims)?;
         Ok((trust, generation, Arc::new(token)))
     }
@@ -131,7 +212,7 @@ impl Shared {
             ScopeClaim::Malformed => return None,
         };
         let grants = matches!(subject, Subject::Client(_))
-            .then(|| Grants::new(scopes.clone(), self.compiler.requirements()));
+            .then(|| Box::new(Grants::new(&scopes, self.compiler.requirements())));
         let session = match claims.session_id() {
             Some(sid) => Some(SessionId::new(sid).ok()?),
             None => None,
@@ -141,23 +222,22 @@ impl Shared {
             None => None,
         };
         let stamps = self.token_stamps(&subject, session.as_ref(), claims.jti());
-        Some(Token {
-            identity: Arc::new(Identity {
-                mode: Mode::Jwt,
-                credential: CredentialId::new(claims.jti().unwrap_or("-")).ok()?,
-                subject,
-                scopes,
-                expires_at: Some(claims.expires_at()),
-                session,
-            }),
+        let identity = Identity {
+            mode: Mode::Jwt,
+            credential: CredentialId::new(claims.jti().unwrap_or("-")).ok()?,
+            subject,
+            scopes,
+            expires_at: Some(claims.expires_at()),
+            session,
+        };
+        let claimed = Claimed {
             grants,
             tenant,
-            tenancy: None,
-            jti: claims.jti().map(Into::into),
+            has_jti: claims.jti().is_some(),
             epoch: claims.epoch().unwrap_or(0),
             good_until,
-            stamps,
-        })
+        };
+        Some(Token::new(claimed, identity, None, stamps))
     }
 
     fn token_stamps(
@@ -192,8 +272,8 @@ impl Shared {
     /// Asks whether everything that the token depends on still stands, under generations taken before asking. Answers the
     /// token as it is now known; `None` where that is no news.
     async fn read_standing(&self, token: &Token) -> Result<Option<Token>, AuthError> {
-        let identity = &token.identity;
-        let jti = token.jti.as_deref();
+        let (identity, claimed) = (token.identity(), &token.claimed);
+        let jti = token.jti();
         let stamps = self.token_stamps(&identity.subject, identity.session.as_ref(), jti);
         let reference = match &identity.subject {
             Subject::User(id) => TokenRef::user(
@@ -208,29 +288,23 @@ impl Shared {
             .standing(reference)
             .await
             .map_err(store_failed)?;
-        still_stands(token.epoch, standing)?;
-        let tenancy = match (&identity.subject, &token.tenant) {
+        still_stands(claimed.epoch, standing)?;
+        let tenancy = match (&identity.subject, &claimed.tenant) {
             (Subject::Client(client), Some(tenant)) => {
                 Some(self.read_client(client, tenant).await?)
             }
             _ => None,
         };
-        if stamps == token.stamps && same_tenancy(tenancy.as_deref(), token.tenancy.as_deref()) {
+        let tenant = tenancy.as_deref().map(Tenancy::tenant);
+        if stamps == token.stamps && tenant == token.holder.any().tenant() {
             return Ok(None);
         }
-        Ok(Some(Token {
-            identity: Arc::clone(identity),
-            grants: token
-                .grants
-                .as_ref()
-                .map(|_| Grants::new(identity.scopes.clone(), self.compiler.requirements())),
-            tenant: token.tenant.clone(),
+        Ok(Some(Token::new(
+            claimed.clone(),
+            identity.clone(),
             tenancy,
-            jti: token.jti.clone(),
-            epoch: token.epoch,
-            good_until: token.good_until,
             stamps,
-        }))
+        )))
     }
 
     /// The tenant of a machine, read from its record. A token outlives neither the record nor the record's tenant.
@@ -246,62 +320,47 @@ impl Shared {
             .map_err(store_failed)?
             .filter(|record| record.revoked_at.is_none() && record.tenant.id() == tenant)
             .ok_or(Cause::Revoked)?;
-        Ok(Arc::new(Tenancy::new(record.tenant, None)))
+        Ok(self.tenancy(record.tenant, None))
     }
 
-    /// The place, if the request needs none or memory knows it; the outer `None` asks the store.
-    fn known_tenancy(&self, token: &Token, request: Request<'_>) -> Option<Place> {
-        let Some((user, tenant)) = tenant_of(token, request) else {
-            return Some(Ok(token.tenancy.clone()));
+    /// Judges a user in a place that was read; `None` where the user has none.
+    fn conclude_in(&self, token: &Token, place: Option<Place>, request: Request<'_>) -> Admission {
+        let bound = token.claimed.tenant.as_ref();
+        // A token that is bound to a tenant is good in no other, whatever its user may do there.
+        let place =
+            place.filter(|place| bound.is_none_or(|bound| bound == place.tenancy.tenant().id()));
+        let Some(place) = place else {
+            let cause = Cause::NoMembership;
+            return self.refuse(
+                token.holder.principal(),
+                cause.into(),
+                &token.charged,
+                request,
+            );
         };
-        let tenancy = self.known_place(user, tenant, request.policy.realm())?;
-        Some(within(token, tenancy))
-    }
-
-    async fn read_tenancy(&self, token: &Token, request: Request<'_>) -> Result<Place, AuthError> {
-        let Some((user, tenant)) = tenant_of(token, request) else {
-            return Ok(Ok(token.tenancy.clone()));
-        };
-        let tenancy = self
-            .read_place(user, tenant, request.policy.realm())
-            .await?;
-        Ok(tenancy
-            .ok_or(Cause::NoMembership)
-            .and_then(|tenancy| within(token, tenancy)))
-    }
-
-    fn conclude_token(
-        self: &Arc<Self>,
-        token: &Token,
-        place: Place,
-        request: Request<'_>,
-        nanos: u64,
-    ) -> Admission {
-        let identity = Arc::clone(&token.identity);
-        match place {
-            Ok(tenancy) => {
-                let principal = Principal { identity, tenancy };
-                self.decide(&principal, token.grants.as_ref(), request, nanos)
-            }
-            Err(cause) => {
-                let tenancy = None;
-                let principal = Principal { identity, tenancy };
-                self.refuse(&principal, cause.into(), request, nanos)
-            }
+        let (identity, tenancy) = (token.identity().clone(), Some(Arc::clone(&place.tenancy)));
+        // A token that is used in many tenants at once keeps the first: it would otherwise write at every call.
+        let kept = token.placed.load();
+        if kept
+            .as_ref()
+            .is_some_and(|kept| self.is_current(&kept.place.stamps))
+        {
+            return self.conclude_token(token, &Principal::new(identity, tenancy), request);
         }
+        let caller = Caller::new(identity, tenancy);
+        let placed = Arc::new(Placed { place, caller });
+        token.placed.store(Some(Arc::clone(&placed)));
+        self.conclude_token(token, placed.caller.principal(), request)
     }
-}
 
-/// A token that is bound to a tenant is good in no other, whatever its user may do there.
-fn within(token: &Token, tenancy: Arc<Tenancy>) -> Place {
-    match &token.tenant {
-        Some(bound) if bound != tenancy.tenant().id() => Err(Cause::NoMembership),
-        _ => Ok(Some(tenancy)),
+    fn conclude_token(&self, token: &Token, holder: &Principal, request: Request<'_>) -> Admission {
+        self.decide(
+            holder,
+            token.claimed.grants.as_deref(),
+            &token.charged,
+            request,
+        )
     }
-}
-
-fn same_tenancy(ours: Option<&Tenancy>, theirs: Option<&Tenancy>) -> bool {
-    ours.map(Tenancy::tenant) == theirs.map(Tenancy::tenant)
 }
 
 /// The tenant that a user's request is made in: the path's, else the token's. A machine has no membership but its
@@ -310,12 +369,12 @@ fn tenant_of<'a>(token: &'a Token, request: Request<'a>) -> Option<(&'a UserId, 
     if !request.policy.accepts(Mode::Jwt) {
         return None;
     }
-    let user = token.identity.subject.user()?;
+    let user = token.identity().subject.user()?;
     let realm = request.policy.realm();
     if request.policy.tenant_parameter().is_some() {
         return Some((user, TenantRef::Slug(realm.tenant_kind()?, request.tenant?)));
     }
-    Some((user, TenantRef::Id(token.tenant.as_ref()?)))
+    Some((user, TenantRef::Id(token.claimed.tenant.as_ref()?)))
 }
 
 /// The issuer to try. With one, its verifier judges `iss`; with several, the claim only picks among those configured.

@@ -57,17 +57,17 @@ impl Shared {
         let mut rehashes = self.rehashes.lock().unwrap_or_else(PoisonError::into_inner);
         // What finds no room is asked for again by the secret's next use.
         if rehashes.len() >= MAX_REHASHES {
-            secret.miss_renewal();
+            record.usage.miss_renewal(secret);
         } else if let Some(new) = self.pool.hash_if_calm(text) {
             rehashes.push(Rehash {
-                kind: record.kind,
-                id: record.id.clone(),
+                kind: record.usage.kind(),
+                id: record.usage.id().clone(),
                 old: secret.hash.clone(),
                 tag,
                 new: NewHash::Awaited(new),
             });
         } else {
-            secret.miss_renewal();
+            record.usage.miss_renewal(secret);
         }
     }
 
@@ -79,7 +79,7 @@ impl Shared {
         text: &[u8],
         taggable: bool,
     ) {
-        if secret.take_missed_renewal() {
+        if record.usage.take_missed_renewal(secret) {
             self.refresh_hash_later(record, secret, text, taggable);
         }
     }

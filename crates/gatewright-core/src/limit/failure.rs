@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::state::whole_secs;
-use super::table::{Key, Keys, Table};
-use super::{Rate, SourceKey};
+use super::table::{Held, Key, Keys, Table};
+use super::{Allowance, Rate, SourceKey};
+use crate::time::Moment;
 
 /// Counts failures only, by source address and the public id of the credential together.
 ///
@@ -17,8 +18,8 @@ use super::{Rate, SourceKey};
 /// source: who fills the memory with invented ids is then refused for new ids, and the others are not.
 pub struct FailureLimiter {
     keys: Keys,
-    table: Table,
-    rate: Rate,
+    table: Table<()>,
+    allowance: Allowance,
 }
 
 impl FailureLimiter {
@@ -34,7 +35,7 @@ impl FailureLimiter {
         Self {
             keys: Keys::new(),
             table: Table::new(pairs),
-            rate,
+            allowance: Allowance::Rate(rate),
         }
     }
 
@@ -43,15 +44,17 @@ impl FailureLimiter {
     /// Unknown sources count as one.
     #[must_use]
     pub fn is_blocked(&self, source: Option<IpAddr>, id: &str, now_nanos: u64) -> Option<u32> {
-        let full_at = self.table.full_at(self.find(source, id));
-        let wait = self.rate.take(full_at, now_nanos).err()?;
+        let now = Moment::new(now_nanos, 0);
+        let key = self.find(source, id);
+        let state = self.table.state(key, &self.allowance, now);
+        let wait = self.allowance.take(state, now).err()?;
         Some(whole_secs(wait).max(1))
     }
 
     /// Counts a failure.
     pub fn record_failure(&self, source: Option<IpAddr>, id: &str, now_nanos: u64) {
         // Where there is no room left the pair is refused already.
-        let _ = self.table.take(self.find(source, id), self.rate, now_nanos);
+        let _ = self.take(source, id, now_nanos);
     }
 
     /// Counts a failure before it is known to be one, for a trial that costs much: of many at once no more are tried than
@@ -61,7 +64,7 @@ impl FailureLimiter {
     ///
     /// Seconds until this source may try this id again; then nothing was counted.
     pub fn try_failure(&self, source: Option<IpAddr>, id: &str, now_nanos: u64) -> Result<(), u32> {
-        match self.table.take(self.find(source, id), self.rate, now_nanos) {
+        match self.take(source, id, now_nanos) {
             Ok(_) => Ok(()),
             Err(wait) => Err(whole_secs(wait).max(1)),
         }
@@ -69,7 +72,17 @@ impl FailureLimiter {
 
     /// Takes back what [`try_failure`](Self::try_failure) counted.
     pub fn forgive(&self, source: Option<IpAddr>, id: &str) {
-        self.table.give_back(self.find(source, id), self.rate);
+        // A rate gives back without knowing what it took.
+        let held = self.table.held(self.find(source, id));
+        Table::give_back(&held, &self.allowance, 0);
+    }
+
+    fn take(&self, source: Option<IpAddr>, id: &str, now_nanos: u64) -> Result<u64, u64> {
+        let key = self.find(source, id);
+        let now = Moment::new(now_nanos, 0);
+        let mut held = Held::Nowhere;
+        self.table
+            .take(&mut held, || key, || (), &self.allowance, now)
     }
 
     fn find(&self, source: Option<IpAddr>, id: &str) -> Key {
@@ -88,7 +101,7 @@ impl Default for FailureLimiter {
 impl fmt::Debug for FailureLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FailureLimiter")
-            .field("rate", &self.rate)
+            .field("allowance", &self.allowance)
             .field("pairs", &self.table.len())
             .finish_non_exhaustive()
     }

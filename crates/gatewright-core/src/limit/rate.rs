@@ -12,6 +12,9 @@ const LONGEST_WINDOW_SECS: u32 = 366 * 24 * 3600;
 /// state is one number, the *full-again time* in nanoseconds: a call moves it by `window / limit`, and
 /// is refused if that would leave it more than `burst` such steps ahead of now. The step is rounded up
 /// to a whole nanosecond, never to the caller's favour.
+///
+/// What was taken at another rate is owed in time as well: a bucket that was emptied at 100 calls a day has no room at 300 a
+/// minute before that day is over. A call at the quicker rate can't pay a debt of the slower one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     limit: u32,
@@ -124,6 +127,17 @@ impl Rate {
         (room / self.step_nanos) as u32
     }
 
+    /// A state that holds all the debt a bucket of this rate can have of another state.
+    pub(super) const fn cap(&self, full_at: u64, now: u64) -> u64 {
+        let most = now.saturating_add(self.depth_nanos());
+        if full_at < most { full_at } else { most }
+    }
+
+    /// The time in nanoseconds after which one more call can be made.
+    pub(crate) const fn step_nanos(&self) -> u64 {
+        self.step_nanos
+    }
+
     /// The time that a full burst moves a bucket: less than twice 366 days, so it can't overflow.
     const fn depth_nanos(&self) -> u64 {
         self.step_nanos * self.burst as u64
@@ -132,7 +146,7 @@ impl Rate {
 
 /// The numbers make no rate. The message says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateError(&'static str);
+pub struct RateError(pub(super) &'static str);
 
 impl fmt::Display for RateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

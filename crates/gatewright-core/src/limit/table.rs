@@ -1,11 +1,13 @@
 //! Many buckets in bounded memory.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use papaya::HashMap;
 
-use super::Rate;
+use super::Allowance;
+use crate::time::Moment;
 
 /// State of a bucket that has left the map, or is about to: whoever still holds it must look again.
 const GONE: u64 = u64::MAX;
@@ -63,14 +65,92 @@ fn spill_index(hash: u64) -> usize {
     (hash % SPILL as u64) as usize
 }
 
+/// A bucket in a table: its state, and by what name others may know it.
+///
+/// It may be held by whoever found it, for as long as it is not [gone](Self::is_gone).
+pub(super) struct Cell<N> {
+    state: AtomicU64,
+    name: N,
+}
+
+impl<N> Cell<N> {
+    pub(super) const fn new(name: N, state: u64) -> Self {
+        Self {
+            state: AtomicU64::new(state),
+            name,
+        }
+    }
+
+    pub(super) const fn name(&self) -> &N {
+        &self.name
+    }
+
+    /// The state, unless it is gone.
+    pub(super) fn state(&self) -> Option<u64> {
+        let state = self.state.load(Ordering::Acquire);
+        (state != GONE).then_some(state)
+    }
+
+    /// Whether the table has forgotten it.
+    pub(super) fn is_gone(&self) -> bool {
+        self.state().is_none()
+    }
+
+    /// Whether it is gone or full, where states up to `settled` are those of a full bucket.
+    pub(super) fn owes_nothing(&self, settled: u64) -> bool {
+        self.state().is_none_or(|state| state <= settled)
+    }
+
+    /// Takes one call, which leads from the state `before` to `after` if nobody else takes one meanwhile. `None` if the bucket
+    /// is gone or has no room by now.
+    pub(super) fn take(
+        &self,
+        before: u64,
+        after: u64,
+        allowance: &Allowance,
+        now: Moment,
+    ) -> Option<u64> {
+        let (took, saw) = (Ordering::AcqRel, Ordering::Acquire);
+        match self.state.compare_exchange(before, after, took, saw) {
+            Ok(_) => Some(after),
+            Err(_) => update(&self.state, |state| allowance.take(state, now))?.ok(),
+        }
+    }
+}
+
+/// Where the calls of a key are counted.
+pub(super) enum Held<'a, N> {
+    /// In a bucket that was known.
+    Known(&'a Cell<N>),
+    /// In a bucket that was found in the table.
+    Found(Arc<Cell<N>>),
+    /// In a bucket that it shares with others.
+    Shared(&'a AtomicU64),
+    /// Nowhere yet.
+    Nowhere,
+}
+
+impl<N> Held<'_, N> {
+    /// The bucket's state; it may be gone.
+    pub(super) fn state(&self) -> Option<&AtomicU64> {
+        match self {
+            Self::Known(cell) => Some(&cell.state),
+            Self::Found(cell) => Some(&cell.state),
+            Self::Shared(state) => Some(state),
+            Self::Nowhere => None,
+        }
+    }
+}
+
 /// Buckets by key, at most `capacity` of them.
 ///
 /// Only a bucket that is full again is forgotten, which changes nothing for its key. While all of
 /// them are in debt, new keys share the [`SPILL`] buckets: memory stays bounded, no debtor is
 /// forgotten, and a new key is neither free nor shut out by somebody else's key but by the few that
-/// share its bucket.
-pub(super) struct Table {
-    buckets: HashMap<u128, AtomicU64>,
+/// share its bucket. A key that gets a bucket of its own takes along what it may owe in the shared
+/// one. (Calls that are on their way between the two at that moment are counted in one of them.)
+pub(super) struct Table<N> {
+    buckets: HashMap<u128, Arc<Cell<N>>>,
     /// Buckets in the map, and those about to be.
     used: AtomicUsize,
     capacity: usize,
@@ -78,7 +158,7 @@ pub(super) struct Table {
     spill: Box<[AtomicU64]>,
 }
 
-impl Table {
+impl<N: Send + Sync> Table<N> {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             buckets: HashMap::new(),
@@ -89,53 +169,89 @@ impl Table {
         }
     }
 
-    /// The state of a bucket, as [`Rate::take`] counts it; 0 if it was never used.
-    pub(super) fn full_at(&self, key: Key) -> u64 {
-        match self.buckets.pin().get(&key.digest) {
-            Some(bucket) => match bucket.load(Ordering::Acquire) {
-                GONE => 0,
-                full_at => full_at,
-            },
-            // Its calls went to the shared bucket, if there was no room for it; if there is room by
-            // now it will get a bucket of its own.
-            None if self.is_full() => self.spill[key.spill].load(Ordering::Acquire),
-            None => 0,
-        }
+    /// The key's own bucket, if it has one.
+    pub(super) fn find(&self, key: Key) -> Option<Arc<Cell<N>>> {
+        let buckets = self.buckets.pin();
+        let cell = buckets.get(&key.digest)?;
+        (!cell.is_gone()).then(|| Arc::clone(cell))
     }
 
-    /// Takes one call. Returns the new state, or the nanoseconds to wait.
-    pub(super) fn take(&self, key: Key, rate: Rate, now: u64) -> Result<u64, u64> {
+    /// The state of a key: that of its bucket, else what it would start with.
+    pub(super) fn state(&self, key: Key, allowance: &Allowance, now: Moment) -> u64 {
+        let buckets = self.buckets.pin();
+        let own = buckets.get(&key.digest).and_then(|cell| cell.state());
+        own.unwrap_or_else(|| self.first_state(key, allowance, now))
+    }
+
+    /// Finds or makes the bucket in which the key's calls are counted.
+    pub(super) fn claim(
+        &self,
+        key: Key,
+        name: impl Fn() -> N,
+        allowance: &Allowance,
+        now: Moment,
+    ) -> Held<'_, N> {
+        let settled = allowance.settled(now);
         let buckets = self.buckets.pin();
         loop {
-            if let Some(bucket) = buckets.get(&key.digest) {
-                match update(bucket, |full_at| rate.take(full_at, now)) {
-                    Some(result) => return result,
-                    // Help the sweeper, then look again.
-                    None => self.forget(key.digest, now),
+            if let Some(cell) = buckets.get(&key.digest) {
+                if !cell.is_gone() {
+                    return Held::Found(Arc::clone(cell));
                 }
-            } else if self.reserve(now) {
-                let first = rate.take(0, now);
-                let full_at = first.unwrap_or(0);
-                match buckets.try_insert(key.digest, AtomicU64::new(full_at)) {
-                    Ok(_) => return first,
+                // Help the sweeper, then look again.
+                self.forget(key.digest, settled);
+            } else if self.reserve(now.nanos, settled) {
+                let first = self.first_state(key, allowance, now);
+                let cell = Arc::new(Cell::new(name(), first));
+                match buckets.try_insert(key.digest, Arc::clone(&cell)) {
+                    Ok(_) => return Held::Found(cell),
                     Err(_) => self.used.fetch_sub(1, Ordering::AcqRel),
                 };
-            } else {
-                let shared = update(&self.spill[key.spill], |full_at| rate.take(full_at, now));
-                return shared.unwrap_or(Err(1));
+            } else if let Some(shared) = self.spill.get(key.spill) {
+                return Held::Shared(shared);
             }
         }
     }
 
-    /// Gives back what [`take`](Self::take) took, unless the bucket is gone by now: then it was full.
-    pub(super) fn give_back(&self, key: Key, rate: Rate) {
-        let buckets = self.buckets.pin();
-        let bucket = match buckets.get(&key.digest) {
-            Some(bucket) => bucket,
-            None if self.is_full() => &self.spill[key.spill],
-            None => return,
-        };
-        let _ = update(bucket, |full_at| Ok::<_, u64>(rate.give_back(full_at)));
+    /// Takes one call. Returns the new state, or the nanoseconds to wait. `held` is where the key's calls are counted, as far
+    /// as the caller knows, and afterwards where this one was.
+    pub(super) fn take<'a>(
+        &'a self,
+        held: &mut Held<'a, N>,
+        key: impl Fn() -> Key,
+        name: impl Fn() -> N,
+        allowance: &Allowance,
+        now: Moment,
+    ) -> Result<u64, u64> {
+        loop {
+            if let Some(state) = held.state()
+                && let Some(result) = update(state, |state| allowance.take(state, now))
+            {
+                return result;
+            }
+            *held = self.claim(key(), &name, allowance, now);
+        }
+    }
+
+    /// Gives back what [`take`](Self::take) took in this place and left at `taken`. A bucket that is gone by now was full.
+    pub(super) fn give_back(held: &Held<'_, N>, allowance: &Allowance, taken: u64) {
+        if let Some(state) = held.state() {
+            let _ = update(state, |state| {
+                Ok::<_, u64>(allowance.give_back(state, taken))
+            });
+        }
+    }
+
+    /// Where the key's calls are counted at present, if anywhere.
+    pub(super) fn held(&self, key: Key) -> Held<'_, N> {
+        match self.find(key) {
+            Some(cell) => Held::Found(cell),
+            None if self.is_full() => self
+                .spill
+                .get(key.spill)
+                .map_or(Held::Nowhere, Held::Shared),
+            None => Held::Nowhere,
+        }
     }
 
     /// Buckets held, without the shared ones.
@@ -147,9 +263,16 @@ impl Table {
         self.len() >= self.capacity
     }
 
+    /// What the key may owe in its shared bucket, if it was ever counted there.
+    fn first_state(&self, key: Key, allowance: &Allowance, now: Moment) -> u64 {
+        let shared = self.spill.get(key.spill);
+        let shared = shared.map_or(0, |shared| shared.load(Ordering::Acquire));
+        allowance.inherit(shared, now)
+    }
+
     /// Room for one more bucket, if need be by forgetting others.
-    fn reserve(&self, now: u64) -> bool {
-        self.try_reserve() || (self.sweep(now) && self.try_reserve())
+    fn reserve(&self, now_nanos: u64, settled: u64) -> bool {
+        self.try_reserve() || (self.sweep(now_nanos, settled) && self.try_reserve())
     }
 
     fn try_reserve(&self) -> bool {
@@ -161,19 +284,19 @@ impl Table {
     }
 
     /// Forgets all buckets that are full again; one caller at a time, and not all the time.
-    fn sweep(&self, now: u64) -> bool {
+    fn sweep(&self, now_nanos: u64, settled: u64) -> bool {
         let last = self.swept_at.load(Ordering::Acquire);
-        let due = last == 0 || now >= last.saturating_add(SWEEP_EVERY_NANOS);
+        let due = last == 0 || now_nanos >= last.saturating_add(SWEEP_EVERY_NANOS);
         // 0 means never, so that the first sweep isn't put off.
         let turn = due
             && self
                 .swept_at
-                .compare_exchange(last, now.max(1), Ordering::AcqRel, Ordering::Acquire)
+                .compare_exchange(last, now_nanos.max(1), Ordering::AcqRel, Ordering::Acquire)
                 .is_ok();
         if turn {
-            for (digest, bucket) in &self.buckets.pin() {
-                if bucket.load(Ordering::Acquire) <= now {
-                    self.forget(*digest, now);
+            for (digest, cell) in &self.buckets.pin() {
+                if cell.owes_nothing(settled) {
+                    self.forget(*digest, settled);
                 }
             }
         }
@@ -182,12 +305,12 @@ impl Table {
 
     /// Removes a bucket that is full again or gone. Marking it comes first: a call that holds it
     /// finds the mark and looks again, so no call is counted in a bucket that nobody can find.
-    fn forget(&self, digest: u128, now: u64) {
+    fn forget(&self, digest: u128, settled: u64) {
         let buckets = self.buckets.pin();
-        let removed = buckets.remove_if(&digest, |_, bucket| {
-            bucket
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |full_at| {
-                    (full_at <= now || full_at == GONE).then_some(GONE)
+        let removed = buckets.remove_if(&digest, |_, cell| {
+            cell.state
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+                    (state <= settled || state == GONE).then_some(GONE)
                 })
                 .is_ok()
         });
@@ -199,18 +322,18 @@ impl Table {
 
 /// Replaces the state of a bucket; `None` if it is gone.
 fn update(bucket: &AtomicU64, next: impl Fn(u64) -> Result<u64, u64>) -> Option<Result<u64, u64>> {
-    let mut full_at = bucket.load(Ordering::Acquire);
+    let mut state = bucket.load(Ordering::Acquire);
     loop {
-        if full_at == GONE {
+        if state == GONE {
             return None;
         }
-        let new = match next(full_at) {
+        let new = match next(state) {
             Ok(new) => new,
             Err(wait) => return Some(Err(wait)),
         };
-        match bucket.compare_exchange_weak(full_at, new, Ordering::AcqRel, Ordering::Acquire) {
+        match bucket.compare_exchange_weak(state, new, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => return Some(Ok(new)),
-            Err(seen) => full_at = seen,
+            Err(seen) => state = seen,
         }
     }
 }
@@ -218,50 +341,81 @@ fn update(bucket: &AtomicU64, next: impl Fn(u64) -> Result<u64, u64>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::{Quota, Rate};
 
-    const NOW: u64 = 1_000_000_000_000;
+    const NOW: Moment = Moment::new(1_000_000_000_000, 1_800_000_000);
 
-    fn table() -> (Table, Key, Rate) {
-        let table = Table::new(1);
-        (table, Keys::new().key(&[b"a"]), Rate::TEN_A_MINUTE)
+    fn table() -> (Table<()>, Key, Allowance) {
+        let allowance = Allowance::Rate(Rate::TEN_A_MINUTE);
+        (Table::new(1), Keys::new().key(&[b"a"]), allowance)
+    }
+
+    fn take<'a>(table: &'a Table<()>, key: Key, allowance: &Allowance) -> (u64, Held<'a, ()>) {
+        let mut held = Held::Nowhere;
+        let state = table.take(&mut held, || key, || (), allowance, NOW);
+        (state.unwrap(), held)
     }
 
     /// A sweeper that saw a full bucket must look again when it marks it: a call may have come between.
     #[test]
     fn a_bucket_in_debt_is_not_forgotten() {
         let (table, key, rate) = table();
-        let full_at = table.take(key, rate, NOW).unwrap();
-        table.forget(key.digest, NOW);
-        assert_eq!(table.full_at(key), full_at);
+        let (full_at, held) = take(&table, key, &rate);
+        table.forget(key.digest, NOW.nanos);
+        assert_eq!(table.state(key, &rate, NOW), full_at);
         assert_eq!(table.len(), 1);
         table.forget(key.digest, full_at);
-        assert_eq!(table.full_at(key), 0);
+        assert_eq!(table.state(key, &rate, NOW), 0);
         assert_eq!(table.len(), 0);
+        assert_eq!(held.state().unwrap().load(Ordering::Acquire), GONE);
+    }
+
+    /// A quota of the month that runs is a debt, however long the month.
+    #[test]
+    fn a_quota_is_not_forgotten_before_its_month_ends() {
+        let (table, key, _) = table();
+        let quota = Allowance::Monthly(Quota::per_month(1).unwrap());
+        let (used, _) = take(&table, key, &quota);
+        let end = crate::limit::Month::of(NOW.unix).ends_at();
+        for (unix, kept) in [(end - 1, true), (end, false)] {
+            table.forget(key.digest, quota.settled(Moment::new(NOW.nanos, unix)));
+            assert_eq!(table.len() == 1, kept);
+            assert_eq!(table.state(key, &quota, NOW) == used, kept);
+        }
     }
 
     /// A call that finds the mark of a sweeper counts in a bucket that others can find.
     #[test]
     fn a_call_on_a_bucket_that_is_gone_looks_again() {
         let (table, key, rate) = table();
-        let _ = table.take(key, rate, NOW).unwrap();
-        table
-            .buckets
-            .pin()
-            .get(&key.digest)
-            .unwrap()
-            .store(GONE, Ordering::Release);
-        let full_at = table.take(key, rate, NOW).unwrap();
-        assert_eq!(table.full_at(key), full_at);
+        let (_, mut held) = take(&table, key, &rate);
+        held.state().unwrap().store(GONE, Ordering::Release);
+        let full_at = table.take(&mut held, || key, || (), &rate, NOW).unwrap();
+        assert_eq!(table.state(key, &rate, NOW), full_at);
         assert_eq!(table.len(), 1);
     }
 
     #[test]
     fn a_call_given_back_after_its_bucket_left_changes_nobody_else() {
         let (table, key, rate) = table();
-        let full_at = table.take(key, rate, NOW).unwrap();
+        let (full_at, held) = take(&table, key, &rate);
         table.forget(key.digest, full_at);
         table.spill[key.spill].store(full_at, Ordering::Release);
-        table.give_back(key, rate);
+        Table::give_back(&held, &rate, full_at);
+        Table::give_back(&table.held(key), &rate, full_at);
         assert_eq!(table.spill[key.spill].load(Ordering::Acquire), full_at);
+    }
+
+    /// Calls that were counted in a shared bucket are given back to it, even if there is room by then.
+    #[test]
+    fn a_call_is_given_back_where_it_was_taken() {
+        let (table, key, rate) = table();
+        let (full_at, _) = take(&table, Keys::new().key(&[b"b"]), &rate);
+        let (taken, held) = take(&table, key, &rate);
+        assert!(matches!(held, Held::Shared(_)));
+        table.buckets.pin().clear();
+        table.used.store(0, Ordering::Release);
+        Table::give_back(&held, &rate, taken);
+        assert!(table.spill[key.spill].load(Ordering::Acquire) < full_at);
     }
 }

@@ -10,7 +10,7 @@ use crate::dialect::Rendered;
 use crate::error::{AuthError, Cause};
 use crate::principal::Mode;
 use crate::role::RoleRank;
-use crate::scope::Scope;
+use crate::scope::{Scope, ScopeSet};
 
 /// Turns policies into [`CompiledPolicy`]s for one gate.
 #[derive(Clone, Debug)]
@@ -139,14 +139,14 @@ pub struct CompiledPolicy {
     required: Vec<Scope>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CompiledAlternative {
     scopes: Vec<RequiredScope>,
     role: Option<(RoleRank, Box<str>)>,
     feature: Option<Box<str>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct RequiredScope {
     /// The scope's place in the policy's own list, as a bit.
     bit: u64,
@@ -244,6 +244,18 @@ impl CompiledPolicy {
         self.realm.render(error, problem, &required)
     }
 
+    /// The same policy with memory of its own.
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            gate: self.gate,
+            realm: self.realm.clone(),
+            alternatives: self.alternatives.clone(),
+            anonymous: self.anonymous,
+            tenant: self.tenant.clone(),
+            required: self.required.clone(),
+        }
+    }
+
     pub(crate) const fn gate(&self) -> u64 {
         self.gate
     }
@@ -280,7 +292,7 @@ impl CompiledPolicy {
 /// What is known of a proven caller when scopes, role and plan are judged.
 pub(crate) struct Standing<'a> {
     /// What the credential itself was granted; `None` for a user's JWT, judged by its role.
-    pub(crate) grants: Option<&'a Grants>,
+    pub(crate) grants: Option<(&'a Grants, &'a ScopeSet)>,
     /// The rank of the caller's role on the realm's ladder.
     pub(crate) rank: Option<RoleRank>,
     /// The tenant's plan.
@@ -318,7 +330,7 @@ impl CompiledAlternative {
 
     fn allowed(required: &RequiredScope, standing: &Standing<'_>, realm: &Realm) -> bool {
         match standing.grants {
-            Some(grants) => grants.allows(required.number, &required.scope),
+            Some((grants, set)) => grants.allows(required.number, &required.scope, set),
             None => standing
                 .rank
                 .is_some_and(|rank| realm.roles().permissions(rank).allows(&required.scope)),

@@ -23,44 +23,46 @@ impl Requirements {
     }
 }
 
-/// What a credential was granted, with the answer to every requirement known when it was loaded.
-#[derive(Debug)]
+/// What a set of scopes answers to the requirements that were known when the credential was loaded.
+///
+/// Kept beside each credential in memory, so it holds no copy of the set and allocates nothing.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Grants {
-    set: ScopeSet,
     /// Bit `n` says whether requirement `n` is allowed.
-    bits: Box<[u64]>,
-    /// How many requirements `bits` answers; a policy compiled later asks the set itself.
-    known: u32,
+    bits: [u64; WORDS],
+    /// How many requirements `bits` answers. For those past its end, and those of policies compiled later, the set itself is
+    /// asked.
+    known: u8,
 }
 
+const WORDS: usize = 2;
+
 impl Grants {
-    pub(crate) fn new(set: ScopeSet, requirements: &Requirements) -> Self {
+    pub(crate) fn new(set: &ScopeSet, requirements: &Requirements) -> Self {
         let known = requirements
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut bits = vec![0_u64; known.len().div_ceil(64)].into_boxed_slice();
-        for (number, scope) in known.iter().enumerate() {
+        let mut grants = Self::default();
+        for (number, scope) in known.iter().enumerate().take(WORDS * 64) {
             if set.allows(scope)
-                && let Some(word) = bits.get_mut(number / 64)
+                && let Some(word) = grants.bits.get_mut(number / 64)
             {
                 *word |= 1 << (number % 64);
             }
+            grants.known += 1;
         }
-        Self {
-            set,
-            bits,
-            known: u32::try_from(known.len()).unwrap_or(u32::MAX),
-        }
+        grants
     }
 
-    pub(super) fn allows(&self, number: u32, scope: &Scope) -> bool {
-        if number < self.known {
+    /// Whether `set`, which this was made of, allows `scope`, the requirement of this number.
+    pub(super) fn allows(&self, number: u32, scope: &Scope, set: &ScopeSet) -> bool {
+        if number < u32::from(self.known) {
             self.bits
                 .get(number as usize / 64)
                 .is_some_and(|word| word >> (number % 64) & 1 == 1)
         } else {
-            self.set.allows(scope)
+            set.allows(scope)
         }
     }
 }
@@ -72,23 +74,28 @@ mod tests {
     #[test]
     fn bits_answer_as_the_set_does_for_requirements_before_and_after() {
         let requirements = Requirements::default();
-        let scopes: Vec<Scope> = (0..130)
+        let scopes: Vec<Scope> = (0..150)
             .map(|n| format!("area{n}.read").parse().unwrap())
             .collect();
         let numbers: Vec<u32> = scopes
             .iter()
-            .take(100)
+            .take(140)
             .map(|scope| requirements.number(scope))
             .collect();
-        let set = ScopeSet::parse("area3.* area64.read area99.read area129.read").unwrap();
-        let grants = Grants::new(set.clone(), &requirements);
+        let set =
+            ScopeSet::parse("area3.* area64.read area99.read area129.read area145.read").unwrap();
+        let grants = Grants::new(&set, &requirements);
         let later: Vec<u32> = scopes
             .iter()
-            .skip(100)
+            .skip(140)
             .map(|scope| requirements.number(scope))
             .collect();
         for (scope, number) in scopes.iter().zip(numbers.into_iter().chain(later)) {
-            assert_eq!(grants.allows(number, scope), set.allows(scope), "{scope}");
+            assert_eq!(
+                grants.allows(number, scope, &set),
+                set.allows(scope),
+                "{scope}"
+            );
         }
     }
 

@@ -1,17 +1,25 @@
 //! A policy that is replaced while requests run.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
 use super::CompiledPolicy;
+use crate::stripe::Striped;
 
 /// The policy of a route, from one request to the next. Cheap to clone; all clones are the same policy.
 ///
 /// Each request is judged from beginning to end by the policy that stood when it arrived.
 #[derive(Clone)]
-pub struct LivePolicy(Arc<ArcSwap<CompiledPolicy>>);
+pub struct LivePolicy(Arc<Inner>);
+
+struct Inner {
+    /// Held while the copies are replaced, so that of two policies that are put in place at once all stripes keep the same.
+    turn: Mutex<()>,
+    /// Every request counts references to its policy, and each stripe counts those to a copy of its own.
+    copies: Striped<ArcSwap<CompiledPolicy>>,
+}
 
 /// The policy was compiled by another gate, and nothing was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,24 +31,34 @@ impl LivePolicy {
     /// Starts with this policy.
     #[must_use]
     pub fn new(policy: Arc<CompiledPolicy>) -> Self {
-        Self(Arc::new(ArcSwap::new(policy)))
+        Self(Arc::new(Inner {
+            turn: Mutex::new(()),
+            copies: Striped::new(|| ArcSwap::from_pointee(policy.copied())),
+        }))
     }
 
     /// The policy that stands now.
+    ///
+    /// Not the same allocation on every thread: policies are told apart by what they say, not by where they are.
     #[must_use]
     pub fn current(&self) -> Arc<CompiledPolicy> {
-        self.0.load_full()
+        self.0.copies.mine().load_full()
     }
 
-    /// Puts another policy in place. Requests that start after it returns are judged by it.
+    /// Puts another policy in place. Requests that start after it returns are judged by it; while it runs, one may still
+    /// be judged by the old policy after another was judged by the new.
     ///
     /// # Errors
     /// [`ForeignPolicy`].
     pub fn replace(&self, policy: Arc<CompiledPolicy>) -> Result<(), ForeignPolicy> {
-        if policy.gate() != self.0.load().gate() {
+        if policy.gate() != self.0.copies.mine().load().gate() {
             return Err(ForeignPolicy);
         }
-        self.0.store(policy);
+        // What can panic while it is held is memory that has run out, and then no stripe has half a policy.
+        let _turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        for copy in self.0.copies.all() {
+            copy.store(Arc::new(policy.copied()));
+        }
         Ok(())
     }
 }
@@ -53,6 +71,111 @@ impl From<Arc<CompiledPolicy>> for LivePolicy {
 
 impl fmt::Debug for LivePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LivePolicy").field(&self.0.load()).finish()
+        f.debug_tuple("LivePolicy").field(&self.current()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::policy::{Compiler, Policy, Realm};
+
+    /// Policies that are told apart by how many scopes they require.
+    fn policies(count: usize) -> Vec<Arc<CompiledPolicy>> {
+        let (compiler, realm) = (Compiler::new(), Realm::builder("api").build());
+        (0..count)
+            .map(|number| {
+                let policy = (0..number).fold(Policy::api_key(), |policy, scope| {
+                    policy.scope(&format!("s.a{scope}"))
+                });
+                compiler.compile(&policy, &realm).unwrap()
+            })
+            .collect()
+    }
+
+    fn number(policy: &CompiledPolicy) -> usize {
+        policy.required_scopes().len()
+    }
+
+    #[test]
+    fn threads_of_different_stripes_count_on_different_copies() {
+        let [policy] = policies(1).try_into().unwrap();
+        let live = LivePolicy::new(Arc::clone(&policy));
+        assert!(!Arc::ptr_eq(&live.current(), &policy));
+        assert!(Arc::ptr_eq(&live.current(), &live.current()));
+        let stripes = live.0.copies.all().count();
+        let places: std::collections::HashSet<_> = (0..4 * stripes)
+            .map(|_| {
+                let place = || Arc::as_ptr(&live.current()).addr();
+                thread::scope(|scope| scope.spawn(place).join().unwrap())
+            })
+            .collect();
+        // Other tests' threads are dealt to stripes in between.
+        assert!(places.len() * 2 > stripes, "{places:?} of {stripes}");
+    }
+
+    #[test]
+    fn after_it_was_replaced_no_thread_sees_the_old_policy() {
+        let policies = policies(60);
+        let live = LivePolicy::new(Arc::clone(&policies[0]));
+        let (replaced, readers) = (AtomicUsize::new(0), 4 * live.0.copies.all().count());
+        let start = Barrier::new(readers + 1);
+        thread::scope(|scope| {
+            for _ in 0..readers {
+                scope.spawn(|| {
+                    start.wait();
+                    let mut last = 0;
+                    while last < policies.len() - 1 {
+                        let least = replaced.load(Ordering::Acquire);
+                        let seen = number(&live.current());
+                        assert!(seen >= least && seen >= last, "{seen} after {least}");
+                        last = seen;
+                    }
+                });
+            }
+            start.wait();
+            for policy in &policies[1..] {
+                live.replace(Arc::clone(policy)).unwrap();
+                replaced.store(number(policy), Ordering::Release);
+                thread::yield_now();
+            }
+        });
+    }
+
+    #[test]
+    fn of_two_put_in_place_at_once_all_threads_keep_the_same() {
+        let policies = policies(2);
+        let live = LivePolicy::new(Arc::clone(&policies[0]));
+        let (turn, strays) = (Barrier::new(policies.len()), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for policy in &policies {
+                let (live, turn, strays) = (&live, &turn, &strays);
+                scope.spawn(move || {
+                    for _ in 0..3_000 {
+                        turn.wait();
+                        live.replace(Arc::clone(policy)).unwrap();
+                        turn.wait();
+                        let kept = number(&live.current());
+                        for copy in live.0.copies.all() {
+                            let stray = number(&copy.load()) != kept;
+                            strays.fetch_add(usize::from(stray), Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(strays.into_inner(), 0);
+    }
+
+    #[test]
+    fn one_of_another_gate_is_not_put_in_place() {
+        let (own, foreign) = (policies(1), policies(2));
+        let live = LivePolicy::new(Arc::clone(&own[0]));
+        assert_eq!(live.replace(Arc::clone(&foreign[1])), Err(ForeignPolicy));
+        assert_eq!(number(&live.current()), 0);
     }
 }

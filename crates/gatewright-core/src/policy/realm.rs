@@ -278,8 +278,8 @@ impl TokenTrust {
 
 /// The rates of a realm. Each is off unless set; what is charged, and when, is said at each.
 ///
-/// Where any is set, calls of a proven caller that the policy refuses are charged to a bucket of their own, per key or
-/// user: at the rate of [`per_credential`](Self::per_credential), or 60 a minute. No quota is spent on them.
+/// Where any is set, calls of a proven caller that the policy refuses are charged to a bucket of their own, per key, user
+/// or client: at the rate of [`per_credential`](Self::per_credential), or 60 a minute. No quota is spent on them.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
     pub(crate) by_plan: bool,
@@ -293,12 +293,17 @@ impl Limits {
     /// The rate of refusals.
     pub(crate) fn denials(&self) -> Option<Rate> {
         const WITHOUT_OTHER: Result<Rate, crate::limit::RateError> = Rate::per_minute(60);
-        let any = self.by_plan
+        self.per_credential
+            .or_else(|| WITHOUT_OTHER.ok().filter(|_| self.any()))
+    }
+
+    /// Whether any rate is set.
+    pub(crate) const fn any(&self) -> bool {
+        self.by_plan
+            || self.per_credential.is_some()
             || self.per_source.is_some()
             || self.pat_guard.is_some()
-            || self.tenant_burst.is_some();
-        self.per_credential
-            .or_else(|| WITHOUT_OTHER.ok().filter(|_| any))
+            || self.tenant_burst.is_some()
     }
 
     /// No limit at all.
@@ -307,14 +312,14 @@ impl Limits {
         Self::default()
     }
 
-    /// Charges every admitted call of a tenant to the rate of its plan.
+    /// Charges every admitted call of a tenant to the rate and the monthly quota of its plan.
     #[must_use]
     pub const fn by_plan(mut self) -> Self {
         self.by_plan = true;
         self
     }
 
-    /// Charges every admitted call to its key, or to the user of a JWT.
+    /// Charges every admitted call to its key, or to the user or the client of a JWT, whichever of its tokens it has.
     #[must_use]
     pub fn per_credential(mut self, rate: Rate) -> Self {
         self.per_credential = Some(rate);

@@ -56,6 +56,7 @@ impl<T> Unpublished<T> {
     }
 }
 
+/// A power of two.
 const SLOTS: usize = 8192;
 
 /// The generations of everything that can change, shared by the gate and whoever changes things.
@@ -74,10 +75,10 @@ struct Inner {
 
 /// The generation of one key at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Stamp {
-    slot: u32,
-    generation: u64,
-}
+pub struct Stamp(
+    /// The slot in the lowest bits, the generation above: cached entries hold several, and 2⁵¹ changes never come.
+    u64,
+);
 
 impl Changes {
     /// Counters at their start.
@@ -104,7 +105,7 @@ impl Changes {
             for slot in &self.0.slots {
                 slot.fetch_add(1, Ordering::SeqCst);
             }
-        } else if let Some(slot) = self.0.slots.get(self.slot(key) as usize) {
+        } else if let Some(slot) = self.0.slots.get(self.slot(key)) {
             slot.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -112,33 +113,27 @@ impl Changes {
     /// The generation of `key` now. Take it before reading what it guards.
     #[must_use]
     pub fn stamp(&self, key: &ChangeKey) -> Stamp {
-        let slot = self.slot(key);
-        Stamp {
-            slot,
-            generation: self.generation(slot),
-        }
+        self.stamp_of(self.slot(key))
     }
 
     /// Whether nothing was published for the stamp's key since it was taken: one atomic load.
     #[must_use]
     pub fn is_current(&self, stamp: Stamp) -> bool {
-        self.generation(stamp.slot) == stamp.generation
+        self.stamp_of(stamp.0 as usize & (SLOTS - 1)) == stamp
     }
 
-    fn generation(&self, slot: u32) -> u64 {
-        self.0
-            .slots
-            .get(slot as usize)
-            .map_or(0, |slot| slot.load(Ordering::SeqCst))
+    fn stamp_of(&self, slot: usize) -> Stamp {
+        let generation = self.0.slots.get(slot);
+        let generation = generation.map_or(0, |slot| slot.load(Ordering::SeqCst));
+        Stamp((generation << SLOTS.trailing_zeros()) | slot as u64)
     }
 
-    fn slot(&self, key: &ChangeKey) -> u32 {
+    fn slot(&self, key: &ChangeKey) -> usize {
         let hash = match key {
             ChangeKey::Tenant(_) => self.0.hasher.hash_one("tenants"),
             key => self.0.hasher.hash_one(key),
         };
-        // `SLOTS` is a power of two that fits `u32`.
-        (hash as usize & (SLOTS - 1)) as u32
+        hash as usize & (SLOTS - 1)
     }
 }
 

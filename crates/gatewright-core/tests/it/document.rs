@@ -11,7 +11,7 @@ use gatewright_core::document::{
 use gatewright_core::gate::{Coherence, Gate};
 use gatewright_core::hash::{TagKey, TagKeys};
 use gatewright_core::jwt::{Algorithm, KeySet, LiveKeys, SigningKey, Verifier};
-use gatewright_core::limit::Rate;
+use gatewright_core::limit::{Quota, Rate};
 use gatewright_core::policy::{Limits, Plans, Policy, Realm, RouteTable, TokenTrust};
 use gatewright_core::principal::TenantKind;
 use gatewright_core::store::MemoryStore;
@@ -330,6 +330,19 @@ fn limits_show_in_the_header_fields_of_answers() {
         let headers = &operation["responses"][status]["headers"];
         assert!(headers["RateLimit"].is_object(), "{status}");
         assert!(headers["RateLimit-Policy"].is_object(), "{status}");
+    }
+}
+
+#[test]
+fn a_quota_is_among_the_refusals_where_a_plan_has_one() {
+    for (limits, told) in [(Limits::none().by_plan(), true), (Limits::none(), false)] {
+        let plans = Plans::builder().quota("free", Quota::per_month(10).unwrap());
+        let realm = Realm::builder("r").plans(plans.build()).limits(limits);
+        let realm = realm.build();
+        let table = table(&[("GET", "/keys", Policy::api_key(), &realm)]);
+        let document = openapi(&table, None).unwrap();
+        let refusals = &document["paths"]["/keys"]["get"]["responses"]["429"];
+        assert_eq!(refusals.to_string().contains("quota_exceeded"), told);
     }
 }
 

@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use gatewright_core::credential::SecretKind;
 use gatewright_core::error::{Cause, ErrorCode};
-use gatewright_core::gate::{Admission, Arrival};
+use gatewright_core::gate::{Admission, Arrival, Coherence};
 use gatewright_core::jwt::{AccessTokenClaims, Algorithm, KeySet, LiveKeys, SigningKey};
-use gatewright_core::policy::{Policy, Realm, TokenTrust};
+use gatewright_core::limit::Rate;
+use gatewright_core::policy::{Limits, Policy, Realm, TokenTrust};
 use gatewright_core::principal::{CredentialId, Subject, TenantKind};
 use gatewright_core::store::{
     CredentialStore, MembershipStore, NewCredential, RevocationStore, StoredSecret,
@@ -265,7 +266,7 @@ async fn of_several_issuers_each_speaks_with_its_own_keys() {
 }
 
 /// A machine registered in `neo`, and its token with these scopes.
-async fn machine(world: &World, scopes: &str) -> String {
+pub(crate) async fn machine(world: &World, scopes: &str) -> String {
     let key = world.pat("*").await;
     let found = world.store.find(SecretKind::Pat, &key.id).await;
     let secret: StoredSecret = found.unwrap().unwrap().secrets.remove(0);
@@ -320,6 +321,47 @@ async fn a_machines_token_is_judged_by_its_scopes_in_its_tenant() {
     let plan = world.store.set_plan(&tenant("ten_neo"), "free").await;
     world.gate.changes().publish(plan.unwrap());
     assert_eq!(world.refused(&jwt, &policy).await, Cause::MissingFeature);
+}
+
+/// A machine gets itself as many tokens as it likes: each is charged to the machine, and to no user of the same name.
+#[tokio::test]
+async fn a_machines_tokens_share_its_limits() {
+    let limits = Limits::none().per_credential(Rate::per_minute(3).unwrap());
+    let world = World::with(Coherence::SingleProcess, limits, |builder| builder).await;
+    let (reading, writing) = (
+        world.compile(Policy::jwt().scope("links.read")),
+        world.compile(Policy::jwt().scope("links.write")),
+    );
+    let first = machine(&world, "links.read").await;
+    let token = |jti| {
+        let (client, end) = ("cli_1", NOW + 3600);
+        let claims = AccessTokenClaims::new(ISSUER, client, HANDLE_AUDIENCE, client, jti, NOW, end);
+        world.sign(&claims.with_tenant("ten_neo").with_scope("links.read"))
+    };
+    for left in (0..3).rev() {
+        let admitted = world.ask(&first, &reading).await.unwrap();
+        assert_eq!(admitted.limits.unwrap().remaining(), left);
+    }
+    for jti in ["fresh", "fresher"] {
+        assert_eq!(
+            world.refused(&token(jti), &reading).await,
+            Cause::RateLimited
+        );
+    }
+    for jti in ["a", "b", "c"] {
+        assert_eq!(
+            world.refused(&token(jti), &writing).await,
+            Cause::MissingScope
+        );
+    }
+    assert_eq!(
+        world.refused(&token("d"), &writing).await,
+        Cause::RateLimited
+    );
+    let namesake = world.sign(&world.claims("cli_1", "person"));
+    let anything = world.compile(Policy::jwt());
+    let admitted = world.ask(&namesake, &anything).await.unwrap();
+    assert_eq!(admitted.limits.unwrap().remaining(), 2);
 }
 
 #[tokio::test]

@@ -8,14 +8,22 @@ use gatewright_core::limit::{
     Bucket, BucketKind, Charge, Charged, FailureLimiter, LimitError, Limiter, LocalLimiter, Rate,
     SourceKey,
 };
+use gatewright_core::time::Moment;
 use proptest::prelude::*;
 
-const SECOND: u64 = 1_000_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
 /// Far from 0, so that nothing hides behind a clock that has just started.
-const START: u64 = 1_000 * SECOND;
+pub(crate) const START: u64 = 1_000 * SECOND;
+/// 2026-11-01T00:00:00Z, in Unix seconds.
+pub(crate) const NOVEMBER: u64 = 1_793_491_200;
 
 fn rate(limit: u32, window_secs: u32, burst: u32) -> Rate {
     Rate::new(limit, window_secs, burst).unwrap()
+}
+
+/// A moment of this monotonic time; the date follows it.
+pub(crate) fn at(nanos: u64) -> Moment {
+    Moment::new(nanos, NOVEMBER + nanos / SECOND)
 }
 
 fn plan<'a>(parts: &'a [&'a [u8]], rate: Rate) -> Charge<'a> {
@@ -91,7 +99,7 @@ proptest! {
             now += pause;
             let charge = plan(&[b"a"], rate);
             let passes = model.take(rate, now);
-            let state = match limiter.charge(&[charge], now) {
+            let state = match limiter.charge(&[charge], None, at(now)) {
                 Ok(state) => {
                     prop_assert!(passes);
                     state.unwrap()
@@ -111,7 +119,7 @@ proptest! {
             let lack = Model::full(rate) - model.tokens;
             let reset = lack.div_ceil(u128::from(rate.limit())).div_ceil(u128::from(SECOND));
             prop_assert_eq!(u128::from(state.reset_secs()), reset);
-            prop_assert_eq!(limiter.peek(charge.bucket(), rate, now), state);
+            prop_assert_eq!(limiter.peek(charge, at(now)), state);
         }
     }
 
@@ -157,7 +165,7 @@ proptest! {
                     prop_assert!(models[i].take(rates[i], now));
                 }
             }
-            match limiter.charge(&charges, now) {
+            match limiter.charge(&charges, None, at(now)) {
                 Ok(None) => prop_assert!(which.is_empty()),
                 Ok(Some(tightest)) => {
                     prop_assert!(passes);
@@ -170,8 +178,7 @@ proptest! {
                 Err(_) => prop_assert!(!passes),
             }
             for (i, model) in models.iter_mut().enumerate() {
-                let bucket = Bucket::new(BucketKind::Plan, names[i]);
-                let left = limiter.peek(bucket, rates[i], now).remaining();
+                let left = limiter.peek(plan(names[i], rates[i]), at(now)).remaining();
                 prop_assert_eq!(
                     u128::from(left), model.at(rates[i], now) / Model::unit(rates[i]));
             }
@@ -191,7 +198,7 @@ proptest! {
         let mut now = START;
         for (name, pause) in calls {
             now += pause;
-            let passed = limiter.charge(&[plan(&[&[name]], rate)], now).is_ok();
+            let passed = limiter.charge(&[plan(&[&[name]], rate)], None, at(now)).is_ok();
             if owners.len() < capacity {
                 owners.entry(name).or_insert_with(|| Model::new(rate));
             }
@@ -256,12 +263,12 @@ fn the_fields_of_the_draft() {
     let charge = [plan(&[b"acme"], rate)];
     let mut state = None;
     for _ in 0..48 {
-        state = limiter.charge(&charge, START).unwrap();
+        state = limiter.charge(&charge, None, at(START)).unwrap();
     }
     let state = state.unwrap();
     assert_eq!(state.policy_field(), r#""plan";q=60;w=60"#);
     assert_eq!(state.field(), r#""plan";r=12;t=48"#);
-    let later = limiter.peek(charge[0].bucket(), rate, START + 17 * SECOND + 1);
+    let later = limiter.peek(charge[0], at(START + 17 * SECOND + 1));
     assert_eq!(later.field(), r#""plan";r=29;t=31"#);
 }
 
@@ -271,17 +278,21 @@ fn a_refusal_names_the_bucket_to_wait_for() {
     let key: &[&[u8]] = &[b"acme"];
     let slow = Charge::new(Bucket::new(BucketKind::Plan, key), rate(1, 60, 1));
     let fast = Charge::new(Bucket::new(BucketKind::Burst, key), rate(1, 1, 1));
-    assert!(limiter.charge(&[slow, fast], START).is_ok());
+    assert!(limiter.charge(&[slow, fast], None, at(START)).is_ok());
     for order in [[slow, fast], [fast, slow]] {
-        let refusal = limiter.charge(&order, START + SECOND / 2).unwrap_err();
+        let refusal = limiter
+            .charge(&order, None, at(START + SECOND / 2))
+            .unwrap_err();
         assert_eq!(refusal.state().kind(), BucketKind::Plan);
         assert_eq!(refusal.retry_after_secs(), 60);
         assert_eq!(refusal.state().field(), r#""plan";r=0;t=60"#);
     }
     // A wait of a nanosecond is told as a second.
-    let refusal = limiter.charge(&[fast], START + SECOND - 1).unwrap_err();
+    let refusal = limiter
+        .charge(&[fast], None, at(START + SECOND - 1))
+        .unwrap_err();
     assert_eq!(refusal.retry_after_secs(), 1);
-    assert!(limiter.charge(&[fast], START + SECOND).is_ok());
+    assert!(limiter.charge(&[fast], None, at(START + SECOND)).is_ok());
 }
 
 /// A bucket named twice must have room for both; if not, it keeps what it has.
@@ -290,9 +301,9 @@ fn a_bucket_named_twice_in_one_charge() {
     let limiter = LocalLimiter::new();
     let rate = rate(3, 60, 3);
     let charge = plan(&[b"a"], rate);
-    assert!(limiter.charge(&[charge, charge], START).is_ok());
-    assert!(limiter.charge(&[charge, charge], START).is_err());
-    assert_eq!(limiter.peek(charge.bucket(), rate, START).remaining(), 1);
+    assert!(limiter.charge(&[charge, charge], None, at(START)).is_ok());
+    assert!(limiter.charge(&[charge, charge], None, at(START)).is_err());
+    assert_eq!(limiter.peek(charge, at(START)).remaining(), 1);
 }
 
 #[test]
@@ -303,8 +314,11 @@ fn parts_and_kinds_are_kept_apart() {
     for kind in BucketKind::ALL {
         for name in names {
             let charge = [Charge::new(Bucket::new(*kind, name), rate)];
-            assert!(limiter.charge(&charge, START).is_ok(), "{kind:?} {name:?}");
-            assert!(limiter.charge(&charge, START).is_err());
+            assert!(
+                limiter.charge(&charge, None, at(START)).is_ok(),
+                "{kind:?} {name:?}"
+            );
+            assert!(limiter.charge(&charge, None, at(START)).is_err());
         }
     }
     assert_eq!(limiter.len(), names.len() * BucketKind::ALL.len());
@@ -327,7 +341,7 @@ fn threads_together_never_get_more_than_the_rate() {
                     } else {
                         [b, a]
                     };
-                    if limiter.charge(&charges, START).is_ok() {
+                    if limiter.charge(&charges, None, at(START)).is_ok() {
                         passed.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -337,12 +351,7 @@ fn threads_together_never_get_more_than_the_rate() {
     let passed = passed.into_inner();
     assert!(passed <= 700, "{passed}");
     // Every refused call gave back what it took, so what is left is what wasn't passed.
-    let left = |name: &[u8], rate| {
-        let parts = [name];
-        limiter
-            .peek(Bucket::new(BucketKind::Plan, &parts), rate, START)
-            .remaining()
-    };
+    let left = |name: &[u8], rate| limiter.peek(plan(&[name], rate), at(START)).remaining();
     assert_eq!(left(b"a", wide), 1000 - passed);
     assert_eq!(left(b"b", narrow), 700 - passed);
 }
@@ -354,7 +363,11 @@ fn forgetting_loses_no_call() {
     let fast = rate(1_000_000_000, 1, 1);
     let passed = AtomicU32::new(0);
     let limit = rate(500, 3600, 500);
-    assert!(limiter.charge(&[plan(&[b"debtor"], limit)], START).is_ok());
+    assert!(
+        limiter
+            .charge(&[plan(&[b"debtor"], limit)], None, at(START))
+            .is_ok()
+    );
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
             let (limiter, passed) = (&limiter, &passed);
@@ -362,8 +375,11 @@ fn forgetting_loses_no_call() {
                 for call in 0..500u64 {
                     let name = (thread << 32 | call).to_le_bytes();
                     let now = START + call * SECOND / 2000;
-                    let _ = limiter.charge(&[plan(&[&name], fast)], now);
-                    if limiter.charge(&[plan(&[b"debtor"], limit)], now).is_ok() {
+                    let _ = limiter.charge(&[plan(&[&name], fast)], None, at(now));
+                    if limiter
+                        .charge(&[plan(&[b"debtor"], limit)], None, at(now))
+                        .is_ok()
+                    {
                         passed.fetch_add(1, Ordering::Relaxed);
                     }
                     assert!(limiter.len() <= 2);
@@ -379,7 +395,7 @@ fn memory_is_bounded_and_forgets_no_debtor() {
     const ROOM: u64 = 100;
     let limiter = LocalLimiter::with_capacity(ROOM as usize);
     let rate = rate(1, 60, 1);
-    let charge = |id: u64, now| limiter.charge(&[plan(&[&id.to_le_bytes()], rate)], now);
+    let charge = |id: u64, now| limiter.charge(&[plan(&[&id.to_le_bytes()], rate)], None, at(now));
     for id in 0..ROOM {
         assert!(charge(id, START).is_ok());
     }
@@ -413,10 +429,15 @@ fn a_flood_of_one_kind_leaves_the_others_alone() {
         let parts: [&[u8]; 1] = [&id];
         let _ = limiter.charge(
             &[Charge::new(Bucket::new(BucketKind::Source, &parts), rate)],
-            START,
+            None,
+            at(START),
         );
     }
-    assert!(limiter.charge(&[plan(&[b"acme"], rate)], START).is_ok());
+    assert!(
+        limiter
+            .charge(&[plan(&[b"acme"], rate)], None, at(START))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -424,15 +445,15 @@ fn the_trait_is_object_safe_and_the_local_limiter_is_ready_at_once() {
     let limiter: Box<dyn Limiter> = Box::new(LocalLimiter::new());
     let charge = [plan(&[b"a"], rate(1, 60, 1))];
     assert!(matches!(
-        limiter.charge(&[], START),
+        limiter.charge(&[], None, at(START)),
         Charged::Ready(Ok(None))
     ));
     assert!(matches!(
-        limiter.charge(&charge, START),
+        limiter.charge(&charge, None, at(START)),
         Charged::Ready(Ok(Some(_)))
     ));
     assert!(matches!(
-        limiter.charge(&charge, START),
+        limiter.charge(&charge, None, at(START)),
         Charged::Ready(Err(LimitError::Refused(_)))
     ));
 }
@@ -445,7 +466,7 @@ fn a_known_bucket_is_charged_without_an_allocation() {
         Charge::new(Bucket::new(BucketKind::Plan, key), rate(3, 60, 3)),
         Charge::new(Bucket::new(BucketKind::Pat, key), rate(30, 60, 30)),
     ];
-    let call = || limiter.charge(&charges, START).is_ok();
+    let call = || limiter.charge(&charges, None, at(START)).is_ok();
     assert!(call());
     let counted = allocation_counter::measure(|| {
         assert!(call());

@@ -24,6 +24,8 @@ pub(crate) struct Probe {
     pub(crate) broken: AtomicBool,
     /// While a test holds this for writing, readers that have read wait.
     pub(crate) held: tokio::sync::RwLock<()>,
+    /// The same for readers of memberships.
+    pub(crate) held_places: tokio::sync::RwLock<()>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -120,8 +122,10 @@ impl MembershipStore for Probe {
     ) -> Answer<'a, Option<Membership>> {
         Box::pin(async move {
             self.works()?;
+            let found = self.inner.membership(user, tenant).await;
             self.lookups.fetch_add(1, SeqCst);
-            self.inner.membership(user, tenant).await
+            drop(self.held_places.read().await);
+            found
         })
     }
 
@@ -192,8 +196,10 @@ impl RevocationStore for Probe {
     fn standing<'a>(&'a self, token: TokenRef<'a>) -> Answer<'a, TokenStanding> {
         Box::pin(async move {
             self.works()?;
+            let standing = self.inner.standing(token).await;
             self.standings.fetch_add(1, SeqCst);
-            self.inner.standing(token).await
+            drop(self.held.read().await);
+            standing
         })
     }
 

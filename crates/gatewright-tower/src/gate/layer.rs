@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use gatewright_core::gate::Gate;
 use gatewright_core::policy::LivePolicy;
+use gatewright_core::source::TrustedProxies;
 use http::request::Parts;
 use tower_layer::Layer;
 
 use super::{GateService, ReadSource, ReadTenant};
-use crate::{Guard, HttpRefusal};
+use crate::{Guard, HttpRefusal, source_behind};
 
 /// Puts a gate in front of a service: whoever its policy doesn't admit is answered by the layer.
 ///
@@ -55,7 +56,7 @@ impl<T, A, R> GateLayer<T, A, R> {
     }
 
     /// Reads the address that each request came from, for limits by source. A header says it truly only if a proxy of
-    /// yours set it.
+    /// yours set it; [`behind_proxies`](Self::behind_proxies) reads those.
     pub fn source_from<F>(self, source: F) -> GateLayer<T, F, R>
     where
         F: Fn(&Parts) -> Option<IpAddr> + Clone,
@@ -65,6 +66,24 @@ impl<T, A, R> GateLayer<T, A, R> {
             tenant: self.tenant,
             source,
         }
+    }
+
+    /// As [`source_from`](Self::source_from), for a service behind proxies: `peer` reads the socket's other end, which is
+    /// where a request came from unless `proxies` are believed to say otherwise. `None`, as a configuration without proxies
+    /// has it, believes only the socket.
+    pub fn behind_proxies<F>(
+        self,
+        proxies: impl Into<Option<TrustedProxies>>,
+        peer: F,
+    ) -> GateLayer<T, impl Fn(&Parts) -> Option<IpAddr> + Clone, R>
+    where
+        F: Fn(&Parts) -> Option<IpAddr> + Clone,
+    {
+        let proxies = proxies.into();
+        self.source_from(move |parts: &Parts| match &proxies {
+            Some(proxies) => source_behind(proxies, peer(parts), &parts.headers),
+            None => peer(parts),
+        })
     }
 }
 

@@ -35,7 +35,7 @@ where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     T: Fn(&Parts) -> Option<String>,
     A: Fn(&Parts) -> Option<IpAddr>,
-    R: RenderRefusal<ResBody>,
+    R: RenderRefusal<ResBody> + Clone,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;

@@ -11,6 +11,7 @@ use gatewright_core::error::{AuthError, Cause};
 use gatewright_core::gate::Guarded;
 use gatewright_core::limit::Rate;
 use gatewright_core::policy::{Limits, Policy, Realm};
+use gatewright_core::source::TrustedProxies;
 use gatewright_tower::GateLayer;
 use http::{Extensions, Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -168,6 +169,40 @@ async fn limits_by_source_go_by_what_the_closure_reads() {
     }
 }
 
+#[tokio::test]
+async fn behind_proxies_the_source_is_what_they_tell_of_or_the_peer() {
+    let authority = authority().await;
+    let limits = Limits::none().per_source(Rate::new(1, 60, 1).unwrap());
+    let realm = Realm::builder("api").limits(limits).build();
+    let policy = authority.gate().compile(&Policy::public(), &realm).unwrap();
+    let peer = |_: &http::request::Parts| Some([10, 0, 0, 7].into());
+    let layer = GateLayer::new(authority.gate().clone(), policy);
+    let proxies = TrustedProxies::forwarded(1).unwrap();
+    let behind = layer.clone().behind_proxies(proxies, peer);
+    let behind = behind.layer(service_fn(whoami));
+    for (fields, status) in [
+        (
+            &[("forwarded", "for=192.0.2.1, for=\"192.0.2.2:80\"")][..],
+            200,
+        ),
+        (
+            &[("forwarded", "for=\""), ("forwarded", "for=192.0.2.2")],
+            429,
+        ),
+        (&[("forwarded", "for=192.0.2.3")], 200),
+        (&[("forwarded", "for=unknown")], 200),
+        (&[("x-forwarded-for", "192.0.2.4")], 429),
+    ] {
+        let answer = behind.clone().oneshot(request(fields)).await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{fields:?}");
+    }
+    // Without proxies, the peer, who has had the one call.
+    let alone = layer.behind_proxies(None, peer);
+    let alone = alone.layer(service_fn(whoami));
+    let answer = alone.oneshot(request(&[("forwarded", "for=192.0.2.5")]));
+    assert_eq!(answer.await.unwrap().status().as_u16(), 429);
+}
+
 #[test]
 fn without_a_layer_there_is_no_caller_but_an_error() {
     let error = Guarded::of(Extensions::new().get()).unwrap_err();
@@ -177,42 +212,70 @@ fn without_a_layer_there_is_no_caller_but_an_error() {
     );
 }
 
-/// What a warm call costs: one box in the request's extensions.
+/// What a warm call costs: one box in the request's extensions, and where a limit was charged, the values of its two fields.
 #[tokio::test]
-async fn a_warm_call_allocates_once() {
+async fn a_warm_call_allocates_once_and_twice_more_for_a_limit() {
+    let authority = authority().await;
+    let plenty = Rate::per_minute(1_000).unwrap();
+    for (limits, allocated) in [
+        (Limits::none(), 1),
+        (Limits::none().per_credential(plenty), 3),
+    ] {
+        let realm = Realm::builder("api").limits(limits).build();
+        let policy = authority
+            .gate()
+            .compile(&Policy::api_key().scope("links.read"), &realm)
+            .unwrap();
+        let prepared = || {
+            let response = Response::builder().header("x-any", "1");
+            Mutex::new(Some(response.body(Full::<Bytes>::default()).unwrap()))
+        };
+        let (first, second) = (prepared(), prepared());
+        let mut service =
+            GateLayer::new(authority.gate().clone(), policy).layer(service_fn(|_| {
+                let prepared = [&first, &second]
+                    .into_iter()
+                    .find_map(|place| place.lock().unwrap().take());
+                ready(Ok::<_, Infallible>(prepared.unwrap()))
+            }));
+        let key = authority.key("creator", "links.read").await;
+        let warm = || {
+            let mut request = request(&[("x-api-key", &key), ("accept", "text/html, */*")]);
+            request.extensions_mut().insert("a server's own");
+            request
+        };
+        service.ready().await.unwrap().call(warm()).await.unwrap();
+
+        let request = warm();
+        let mut answered = None;
+        let counted = allocation_counter::measure(|| {
+            let future = pin!(service.call(request));
+            if let Poll::Ready(answer) = future.poll(&mut Context::from_waker(Waker::noop())) {
+                answered = Some(answer.unwrap());
+            }
+        });
+        let answered = answered.unwrap();
+        assert_eq!(answered.headers()["cache-control"], "no-store");
+        assert_eq!(answered.headers().contains_key("ratelimit"), allocated > 1);
+        assert_eq!(counted.count_total, allocated, "{counted:?}");
+    }
+}
+
+/// It is moved and kept for as long as the service takes.
+#[tokio::test]
+async fn the_future_is_small_beside_the_services_own() {
     let authority = authority().await;
     let realm = Realm::builder("api").build();
-    let policy = authority
-        .gate()
-        .compile(&Policy::api_key().scope("links.read"), &realm)
-        .unwrap();
-    let prepared = || {
-        let response = Response::builder().header("x-any", "1");
-        Mutex::new(Some(response.body(Full::<Bytes>::default()).unwrap()))
+    let policy = authority.gate().compile(&Policy::public(), &realm).unwrap();
+    let large = async |_: Request<()>| {
+        let held = [0_u8; 1000];
+        tokio::task::yield_now().await;
+        std::hint::black_box(held);
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     };
-    let (first, second) = (prepared(), prepared());
-    let mut service = GateLayer::new(authority.gate().clone(), policy).layer(service_fn(|_| {
-        let prepared = [&first, &second]
-            .into_iter()
-            .find_map(|place| place.lock().unwrap().take());
-        ready(Ok::<_, Infallible>(prepared.unwrap()))
-    }));
-    let key = authority.key("creator", "links.read").await;
-    let warm = || {
-        let mut request = request(&[("x-api-key", &key)]);
-        request.extensions_mut().insert("a server's own");
-        request
-    };
-    service.ready().await.unwrap().call(warm()).await.unwrap();
-
-    let request = warm();
-    let mut answered = None;
-    let counted = allocation_counter::measure(|| {
-        let future = pin!(service.call(request));
-        if let Poll::Ready(answer) = future.poll(&mut Context::from_waker(Waker::noop())) {
-            answered = Some(answer.unwrap());
-        }
-    });
-    assert_eq!(answered.unwrap().headers()["cache-control"], "no-store");
-    assert_eq!(counted.count_total, 1, "{counted:?}");
+    let own = size_of_val(&large(request(&[])));
+    let mut service = GateLayer::new(authority.gate().clone(), policy).layer(service_fn(large));
+    let future = service.ready().await.unwrap().call(request(&[]));
+    let added = size_of_val(&future) - own;
+    assert!(added <= 96, "{added} beside {own}");
 }

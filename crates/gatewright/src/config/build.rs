@@ -13,6 +13,7 @@ use crate::gate::{Gate, GateBuilder, GateError};
 use crate::hash::HashPool;
 use crate::jwt::{KeyError, LiveKeys};
 use crate::policy::Realm;
+use crate::source::TrustedProxies;
 use crate::store::{CredentialStore, MembershipStore, RevocationStore};
 
 impl GateConfig {
@@ -65,6 +66,7 @@ impl GateConfig {
         let gate = adjust(builder).build()?;
         Ok(Configured {
             gate,
+            proxies: parts.proxies,
             realms: parts.realms,
             trusts: parts.trusts,
             ignored: parts.ignored,
@@ -85,6 +87,7 @@ impl<'de> Deserialize<'de> for GateConfig {
 /// A gate, its realms, and the keys of the issuers that they trust.
 pub struct Configured {
     gate: Gate,
+    proxies: Option<TrustedProxies>,
     realms: BTreeMap<String, Realm>,
     pub(super) trusts: Vec<LiveTrust>,
     ignored: Vec<IgnoredKey>,
@@ -97,6 +100,13 @@ impl Configured {
     #[must_use]
     pub const fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// The proxies that are believed about where requests came from, for the adapter's `behind_proxies`:
+    /// `router.behind_proxies(configured.proxies().cloned())`.
+    #[must_use]
+    pub const fn proxies(&self) -> Option<&TrustedProxies> {
+        self.proxies.as_ref()
     }
 
     /// The realms, by name.

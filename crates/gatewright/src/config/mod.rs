@@ -91,7 +91,7 @@ pub use reload::Reloaded;
 pub use setting::{CoherenceMode, FormatKind, FormatLayout, Jwks, SecretBytes};
 pub use shape::{
     CoherenceConfig, CorsConfig, FormatConfig, GateConfig, HashingConfig, LengthsConfig,
-    LimitsConfig, PlanConfig, RealmConfig, RoleConfig, TagKeyConfig, TrustConfig,
+    LimitsConfig, PlanConfig, ProxiesConfig, RealmConfig, RoleConfig, TagKeyConfig, TrustConfig,
 };
 pub use sources::ConfigSources;
 

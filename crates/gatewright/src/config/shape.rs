@@ -8,6 +8,7 @@ use crate::dialect::Dialect;
 use crate::jwt::{Algorithm, TypRule};
 use crate::limit::Rate;
 use crate::scope::Scope;
+use crate::source::{Network, ProxyField};
 
 tables! {
     /// A whole gate and its realms.
@@ -24,6 +25,8 @@ tables! {
         coherence: CoherenceConfig;
         /// The keys of the guard tags, the current one first. They outlive the process and are the same on every node.
         tag_keys: Vec<TagKeyConfig>;
+        /// The proxies in front that are believed about where requests came from; nothing but the socket if not given.
+        proxies: Option<ProxiesConfig> = None;
         /// The realms. The name is what challenges say.
         realms: BTreeMap<String, RealmConfig> = BTreeMap::new();
     }
@@ -92,6 +95,16 @@ tables! {
         secret: SecretBytes;
     }
 
+    /// Proxies in front; see [`TrustedProxies`](crate::source::TrustedProxies).
+    ProxiesConfig {
+        /// How many of them append to the field, every request passing through all.
+        trusted: u32 = 1, in 1 ..= 16, unit "proxies";
+        /// The field that they write callers' addresses into. No other is read.
+        field: ProxyField;
+        /// Where the nearest of them calls from, such as `10.0.0.0/8`; others are not believed. From anywhere if not given.
+        networks: Option<Vec<Network>> = None;
+    }
+
     /// A family of routes; see [`Realm`](crate::policy::Realm).
     RealmConfig {
         /// How refusals look.
@@ -142,15 +155,17 @@ tables! {
     PlanConfig {
         /// The rate that all credentials of the tenant share.
         rate: Option<Rate> = None;
+        /// The calls that all credentials of the tenant share in a calendar month (UTC).
+        quota: Option<u32> = None, in 1 ..= 4_294_967_295, unit "calls";
         /// What the plan has and others may not.
         features: Vec<String> = Vec::new();
     }
 
     /// What is charged; see [`Limits`](crate::policy::Limits).
     LimitsConfig {
-        /// Charges admitted calls of a tenant to the rate of its plan.
+        /// Charges admitted calls of a tenant to the rate and the quota of its plan.
         by_plan: bool = false;
-        /// Charges admitted calls to their key, or the user of a JWT.
+        /// Charges admitted calls to their key, or the user or client of a JWT.
         per_credential: Option<Rate> = None;
         /// Charges calls without a credential to their source address.
         per_source: Option<Rate> = None;
@@ -221,6 +236,24 @@ mod tests {
             crate::config::judge::formats(&FormatConfig::standard(), true, &Path::ROOT, &mut notes);
         assert_eq!(format!("{made:?}"), format!("{:?}", Formats::standard()));
         assert!(notes.settle(Some(())).is_ok());
+    }
+
+    #[test]
+    fn the_bound_of_proxies_is_that_of_the_source() {
+        let read = |trusted: u32| {
+            let mut notes = crate::config::mistake::Notes::default();
+            let config = GateConfig {
+                proxies: Some(ProxiesConfig {
+                    trusted,
+                    ..ProxiesConfig::default()
+                }),
+                ..GateConfig::default()
+            };
+            let _parts = config.judge(&mut notes);
+            !notes.is_wrong(&Path::ROOT.field("proxies"))
+        };
+        let most = crate::source::TrustedProxies::MAX;
+        assert_eq!([0, 1, most, most + 1].map(read), [false, true, true, false]);
     }
 
     /// The bounds that are written here are those of the hashes.

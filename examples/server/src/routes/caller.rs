@@ -11,6 +11,7 @@ use gatewright_core::audit::{AuditEvent, AuditKind};
 use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::principal::{Principal, Tenant, UserId, Verified};
 
+use super::Site;
 use crate::app::App;
 use crate::web::{Failure, source};
 
@@ -40,26 +41,26 @@ impl Deref for Member {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Person {
+impl FromRequestParts<Site> for Person {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let Authenticated(principal) = Authenticated::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Refusal> {
+        let Authenticated(principal) = Authenticated::from_request_parts(parts, site).await?;
         // Machines have nothing of their own here.
         let user = principal.user().ok_or(ErrorCode::InsufficientScope)?;
         Ok(Self {
             user: user.clone(),
             principal,
-            source: source(parts),
+            source: source(&site.app, parts),
         })
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Member {
+impl FromRequestParts<Site> for Member {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let person = Person::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Refusal> {
+        let person = Person::from_request_parts(parts, site).await?;
         let tenant = person.principal.tenant().cloned();
         Ok(Self {
             person,

@@ -77,6 +77,7 @@ pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouteErrors> {
     let (gate, realms) = (&site.app.gate, &site.app.realms);
     let anybody = Policy::jwt().or(Policy::pat()).or(Policy::api_key());
     let (router, table) = GuardedRouter::new(gate.clone(), realms.root.clone())
+        .behind_proxies(site.app.proxies.clone())
         .route("/whoami", get(anybody, whoami::whoami))
         .route("/openapi.json", get(Policy::public(), openapi::openapi))
         .nest("/api/v1", workspace::routes(gate, realms))

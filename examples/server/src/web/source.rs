@@ -4,21 +4,31 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderValue;
 use axum::http::request::Parts;
 
-/// The address of the socket's other end, where the server knows it. Header fields that name another are not believed.
+use crate::app::App;
+use crate::routes::Site;
+
+/// Where the request came from, as the gate's limits have it: the address of the socket's other end, where the server knows
+/// it, or what the proxies say that it was told to believe. No other field that names an address is believed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source(pub(crate) Option<IpAddr>);
 
-impl<S: Send + Sync> FromRequestParts<S> for Source {
+impl FromRequestParts<Site> for Source {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(source(parts)))
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Infallible> {
+        Ok(Self(source(&site.app, parts)))
     }
 }
 
-pub(crate) fn source(parts: &Parts) -> Option<IpAddr> {
+pub(crate) fn source(app: &App, parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map(|ConnectInfo(address)| address.ip())
+    let peer = peer.map(|ConnectInfo(address)| address.ip());
+    let Some(proxies) = &app.proxies else {
+        return peer;
+    };
+    let lines = parts.headers.get_all(proxies.field().as_str());
+    proxies.source(peer, lines.iter().map(HeaderValue::as_bytes))
 }

@@ -34,7 +34,7 @@ async fn ten_thousand_requests_prove_a_key_once() {
 }
 
 /// A client whose requests come from this address of the loopback network.
-fn client_at(last: u8) -> Client {
+pub(crate) fn client_at(last: u8) -> Client {
     Client::builder()
         .no_proxy()
         .local_address(IpAddr::V4(Ipv4Addr::new(127, 0, 9, last)))

@@ -22,10 +22,13 @@ mod crash;
 mod demo;
 mod documents;
 mod drawn;
+#[cfg(target_os = "linux")]
+mod flood;
 mod isolation;
 mod lists;
 mod plans;
 mod program;
+mod proxies;
 mod reading;
 mod revocation;
 mod rotation;

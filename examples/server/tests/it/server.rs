@@ -251,6 +251,16 @@ impl Server {
         Arc::clone(&self.secrets)
     }
 
+    /// The memory of the process that is in use, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.unwrap().trim().strip_suffix("kB").unwrap().trim();
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
     /// Asks it to end, by SIGTERM.
     pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();

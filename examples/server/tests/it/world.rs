@@ -129,15 +129,23 @@ impl World {
 
     /// How often argon2 has checked a key or a personal access token since the server started.
     pub(crate) async fn proofs(&self) -> u64 {
+        let labels = [("pool", "credentials"), ("outcome", "verified")];
+        self.sample("gatewright_argon2_jobs_total", &labels).await
+    }
+
+    /// The metric of this name with these labels among others.
+    pub(crate) async fn sample(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         let text = self.api.get("/metrics").send().await.is(200).text();
         let sample = text.lines().find_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;
-            let wanted = series.starts_with("gatewright_argon2_jobs_total{")
-                && series.contains(r#"pool="credentials""#)
-                && series.contains(r#"outcome="verified""#);
+            let (found, rest) = series.split_once('{')?;
+            let wanted = found == name
+                && labels
+                    .iter()
+                    .all(|(label, value)| rest.contains(&format!("{label}=\"{value}\"")));
             wanted.then(|| value.parse().unwrap())
         });
-        sample.unwrap_or_else(|| panic!("no such counter among:\n{text}"))
+        sample.unwrap_or_else(|| panic!("no such metric among:\n{text}"))
     }
 
     /// Stops the server, lets `change` at its database, and starts it again.

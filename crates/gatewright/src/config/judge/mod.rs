@@ -12,12 +12,15 @@ pub(super) use formats::formats;
 
 use super::mistake::Notes;
 use super::setting::{Bounds, Setting as _};
-use super::{CoherenceConfig, CoherenceMode, GateConfig, HashingConfig, IgnoredKey, Path};
+use super::{
+    CoherenceConfig, CoherenceMode, GateConfig, HashingConfig, IgnoredKey, Path, ProxiesConfig,
+};
 use crate::credential::Formats;
 use crate::gate::Coherence;
 use crate::hash::{Argon2Settings, PoolConfig, TagKey, TagKeys};
 use crate::jwt::LiveKeys;
 use crate::policy::Realm;
+use crate::source::TrustedProxies;
 
 /// All that a gate is built from. A part that is wrong is left out or has its default; then a mistake is noted.
 pub(super) struct Parts {
@@ -25,6 +28,7 @@ pub(super) struct Parts {
     pub(super) pool: PoolConfig,
     pub(super) coherence: Coherence,
     pub(super) tags: TagKeys,
+    pub(super) proxies: Option<TrustedProxies>,
     pub(super) realms: BTreeMap<String, Realm>,
     pub(super) trusts: Vec<LiveTrust>,
     pub(super) ignored: Vec<IgnoredKey>,
@@ -52,6 +56,8 @@ impl GateConfig {
         let pool = pool(&self.hashing, &root.field("hashing"), notes);
         let coherence = coherence(&self.coherence, &root.field("coherence"), notes);
         let tags = self.tags(&root.field("tag_keys"), notes);
+        let proxies = self.proxies.as_ref();
+        let proxies = proxies.and_then(|proxies| proxies.judge(&root.field("proxies"), notes));
         let mut trusted = Trusted::default();
         let mut realms = BTreeMap::new();
         for (name, realm) in &self.realms {
@@ -64,6 +70,7 @@ impl GateConfig {
             pool,
             coherence,
             tags: tags?,
+            proxies,
             realms,
             trusts: trusted.live,
             ignored: trusted.ignored,
@@ -94,6 +101,22 @@ impl GateConfig {
         TagKeys::new(current, keys)
             .map_err(|error| notes.refuse(at, error))
             .ok()
+    }
+}
+
+impl ProxiesConfig {
+    fn judge(&self, at: &Path, notes: &mut Notes) -> Option<TrustedProxies> {
+        let networks = at.field("networks");
+        if self.networks.as_ref().is_some_and(Vec::is_empty) {
+            notes.refuse(&networks, "must not be empty: no proxy would be believed");
+        }
+        let proxies = TrustedProxies::new(self.field, self.trusted)
+            .map_err(|error| notes.refuse(&at.field("trusted"), error))
+            .ok()?;
+        Some(match &self.networks {
+            Some(networks) => proxies.from_peers(networks.iter().copied()),
+            None => proxies,
+        })
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{LiveTrust, Trusted};
 use crate::config::mistake::Notes;
-use crate::config::{CorsConfig, LimitsConfig, Path, RealmConfig};
+use crate::config::{CorsConfig, LimitsConfig, Path, PlanConfig, RealmConfig};
 use crate::cors::{Cors, CorsError};
 use crate::jwt::LiveKeys;
+use crate::limit::Quota;
 use crate::policy::{Limits, Plans, Realm, TokenTrust};
 use crate::principal::TenantKind;
 use crate::role::{RoleMistake, Roles};
@@ -25,10 +26,11 @@ impl RealmConfig {
             .roles(self.roles(&at.field("roles"), notes))
             .plans(self.plans())
             .limits(limits(&self.limits));
-        if self.limits.by_plan && self.plans.values().all(|plan| plan.rate.is_none()) {
+        let is_free = |plan: &PlanConfig| plan.rate.is_none() && plan.quota.is_none();
+        if self.limits.by_plan && self.plans.values().all(is_free) {
             let by_plan = at.field("limits").field("by_plan");
             if !notes.is_wrong(&at.field("plans")) {
-                notes.refuse(&by_plan, "needs a plan with a rate");
+                notes.refuse(&by_plan, "needs a plan with a rate or a quota");
             }
         }
         if let Some(kind) = &self.tenant_kind {
@@ -106,7 +108,13 @@ impl RealmConfig {
             .plans
             .iter()
             .fold(Plans::builder(), |plans, (name, plan)| {
-                plans.plan(name, plan.features.iter().map(String::as_str), plan.rate)
+                let plans = plans.plan(name, plan.features.iter().map(String::as_str), plan.rate);
+                // Not above zero is out of bounds, and noted where it was read.
+                let quota = plan.quota.and_then(|limit| Quota::per_month(limit).ok());
+                match quota {
+                    Some(quota) => plans.quota(name, quota),
+                    None => plans,
+                }
             });
         plans.build()
     }

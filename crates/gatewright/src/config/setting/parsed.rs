@@ -6,6 +6,7 @@ use crate::config::tree::{Node, Value};
 use crate::config::{MistakeKind, Path};
 use crate::jwt::{Algorithm, TypRule};
 use crate::scope::{Scope, ScopeError};
+use crate::source::{Network, NetworkError};
 
 /// Reads a value that is one text and parses it.
 fn parsed<T>(
@@ -59,6 +60,25 @@ impl Setting for Scope {
     fn read(node: Node, _: Bounds, at: &Path, notes: &mut Notes) -> Option<Self> {
         parsed(node, "a scope", at, notes, |text| {
             text.parse().map_err(|error: ScopeError| error.to_string())
+        })
+    }
+
+    fn differences(&self, other: &Self, at: &Path, found: &mut Vec<Path>) {
+        compare(self, other, at, found);
+    }
+}
+
+impl Setting for Network {
+    #[cfg(test)]
+    fn type_name() -> String {
+        "network".to_owned()
+    }
+
+    fn read(node: Node, _: Bounds, at: &Path, notes: &mut Notes) -> Option<Self> {
+        const EXPECTED: &str = "a network such as 10.0.0.0/8 or 2001:db8::/32";
+        parsed(node, EXPECTED, at, notes, |text| {
+            text.parse()
+                .map_err(|error: NetworkError| error.to_string())
         })
     }
 

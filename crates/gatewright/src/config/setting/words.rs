@@ -6,6 +6,7 @@ use crate::config::tree::{Node, Value};
 use crate::config::{MistakeKind, Path};
 use crate::credential::{IdAlphabet, ImportedAlphabet, SecretKind};
 use crate::dialect::Dialect;
+use crate::source::ProxyField;
 
 /// Implements [`Setting`] for a type whose values are words.
 macro_rules! words {
@@ -133,5 +134,9 @@ words! {
         "problem" => Dialect::Problem,
         "oauth" => Dialect::OAuth,
         "json-rpc" => Dialect::JsonRpc,
+    }
+    ProxyField {
+        "forwarded" => ProxyField::Forwarded,
+        "x-forwarded-for" => ProxyField::XForwardedFor,
     }
 }

@@ -63,7 +63,7 @@ fn as_toml(jwks: &str) -> GateConfig {
         permissions = ["links.*", "billing"]
 
         [realms.links.plans]
-        free = {{ rate = "60/min" }}
+        free = {{ rate = "60/min", quota = 10_000 }}
         pro = {{ rate = {{ max = 300, per_secs = 60, burst = 30 }}, features = ["webhooks"] }}
 
         [realms.links.limits]
@@ -121,7 +121,7 @@ fn as_json(jwks: &str) -> GateConfig {
                 {"name": "owner", "permissions": ["links.*", "billing"]},
             ],
             "plans": {
-                "free": {"rate": {"max": 60, "per_secs": 60}},
+                "free": {"rate": {"max": 60, "per_secs": 60}, "quota": 10000},
                 "pro": {"rate": {"max": 300, "per_secs": 60, "burst": 30}, "features": ["webhooks"]},
             },
             "limits": {"by_plan": true, "per_source": "1000/hour"},
@@ -187,6 +187,7 @@ fn as_variables(jwks: &str) -> GateConfig {
         ("REALMS__LINKS__ROLES__0__NAME", "creator"),
         ("REALMS__LINKS__ROLES__0__PERMISSIONS__0", "links.read"),
         ("REALMS__LINKS__PLANS__FREE__RATE", "60/min"),
+        ("REALMS__LINKS__PLANS__FREE__QUOTA", "10000"),
         ("REALMS__LINKS__PLANS__PRO__RATE__MAX", "300"),
         ("REALMS__LINKS__PLANS__PRO__RATE__PER_SECS", "60"),
         ("REALMS__LINKS__PLANS__PRO__RATE__BURST", "30"),
@@ -266,6 +267,8 @@ async fn toml_json_and_variables_make_one_gate() {
         assert!(realm.roles().at_least("owner", "creator"));
         assert!(realm.plans().has("pro", "webhooks") && !realm.plans().has("free", "webhooks"));
         assert_eq!(realm.plans().rate("pro").unwrap().burst(), 30);
+        assert_eq!(realm.plans().quota("free").unwrap().limit(), 10_000);
+        assert!(realm.plans().quota("pro").is_none());
         let shared = configured.keys("links", "https://shared.example").unwrap();
         assert!(shared.load().find(Some("k"), Algorithm::Hs256).is_some());
         // Secrets included, nothing is different.

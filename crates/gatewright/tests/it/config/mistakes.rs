@@ -29,6 +29,11 @@ secret = "not base64"
 [[tag_keys]]
 id = 4294967296
 
+[proxies]
+trusted = 17
+field = "via"
+networks = ["10.0.0.1/8", 7, "10.0.0.0/33"]
+
 [[formats]]
 brand = "tnx"
 kind = "api-key"
@@ -103,7 +108,7 @@ lengths = { least = 36, most = 36 }
 dialect = "prose"
 tenant_kind = ""
 resource_metadata = "/relative"
-plans = { free = { rate = "0/min" }, pro = { rate = { max = 10 }, features = "webhooks" } }
+plans = { free = { rate = "0/min", quota = 0 }, huge = { quota = 4294967296 }, pro = { rate = { max = 10 }, features = "webhooks" } }
 limits = { by_plan = true, per_source = "many", pat_guard = { max = 5, per_secs = 60, burst = 6 } }
 
 [realms.links.cors]
@@ -186,8 +191,13 @@ fn all_of_them_are_told_in_the_order_of_their_paths() {
         "hashing.passes: must be an integer",
         "hashing.threads: must be 1 to 1024",
         "jwt: must be true or false",
+        "proxies.field: must be one of: forwarded, x-forwarded-for",
+        "proxies.networks[0]: the address of a network has no bits set beyond its length",
+        "proxies.networks[1]: must be a network such as 10.0.0.0/8 or 2001:db8::/32",
+        "proxies.networks[2]: the length of a network is 0 to 32, or to 128 for IPv6, without leading zeros",
+        "proxies.trusted: must be 1 to 16",
         r#"realms."a.b".authorization_only: must be true or false"#,
-        r#"realms."a.b".limits.by_plan: needs a plan with a rate"#,
+        r#"realms."a.b".limits.by_plan: needs a plan with a rate or a quota"#,
         r#"realms."a.b".trust: must be a list, numbered from 0 without a gap"#,
         "realms.links.cors.expose[0]: `x y` is not a field name",
         "realms.links.cors.max_age_secs: must be 0 to 86400",
@@ -196,7 +206,9 @@ fn all_of_them_are_told_in_the_order_of_their_paths() {
         "realms.links.dialect: must be one of: canonical, detail, problem, oauth, json-rpc",
         "realms.links.limits.pat_guard: the burst of a rate is more than its limit",
         "realms.links.limits.per_source: must be a rate such as 60/min, 30/s, 1000/h, 5/day or 10/90s",
+        "realms.links.plans.free.quota: must be 1 to 4294967295",
         "realms.links.plans.free.rate: a rate needs a limit, a window and a burst above zero",
+        "realms.links.plans.huge.quota: must be 1 to 4294967295",
         "realms.links.plans.pro.features: must be a list",
         "realms.links.plans.pro.rate.per_secs: is missing",
         "realms.links.resource_metadata: must be an absolute http or https URL",

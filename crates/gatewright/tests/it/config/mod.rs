@@ -3,6 +3,7 @@
 mod files;
 mod forms;
 mod mistakes;
+mod proxies;
 mod reload;
 mod secrets;
 

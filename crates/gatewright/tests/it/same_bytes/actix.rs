@@ -27,10 +27,11 @@ impl Server {
         for Family {
             prefix,
             realm,
+            proxies,
             routes,
         } in families
         {
-            let mut scope = GuardedScope::new(gate.clone(), realm);
+            let mut scope = GuardedScope::new(gate.clone(), realm).behind_proxies(proxies);
             for route in routes {
                 for (verb, policy, handler) in route.methods {
                     scope = scope.route(route.path, method(verb, policy, handler));

@@ -18,10 +18,11 @@ pub(crate) async fn serve(gate: Gate, families: Vec<Family>) -> SocketAddr {
     for Family {
         prefix,
         realm,
+        proxies,
         routes,
     } in families
     {
-        let mut router = GuardedRouter::new(gate.clone(), realm);
+        let mut router = GuardedRouter::new(gate.clone(), realm).behind_proxies(proxies);
         for route in routes {
             for (verb, policy, handler) in route.methods {
                 router = router.route(route.path, method(verb, policy, handler));

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use gatewright::error::{AuthError, ErrorCode};
 use gatewright::gate::{Gate, Guarded};
 use gatewright::policy::{CompiledPolicy, Policy, Realm, allowed};
+use gatewright::source::TrustedProxies;
 use gatewright::tower::{GateLayer, Guard, HandlerRefusal, HttpRefusal};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
@@ -73,23 +74,24 @@ impl Router {
         for Family {
             prefix,
             realm,
+            proxies,
             routes: family,
         } in families
         {
             for route in family {
                 let verbs = route.methods.into_iter().map(|(verb, policy, handler)| {
                     let guard = Guard::new(gate.clone(), gate.compile(&policy, &realm).unwrap());
-                    (verb, guard.clone(), guarded(guard, handler))
+                    (verb, guard.clone(), guarded(guard, &proxies, handler))
                 });
                 routes.push(Entry {
                     path: format!("{prefix}{}", route.path),
                     verbs: verbs.collect(),
-                    otherwise: refuses(gate, &realm, ErrorCode::MethodNotAllowed),
+                    otherwise: refuses(gate, &realm, &proxies, ErrorCode::MethodNotAllowed),
                 });
             }
-            unknown.push((prefix, refuses(gate, &realm, ErrorCode::NotFound)));
+            unknown.push((prefix, refuses(gate, &realm, &proxies, ErrorCode::NotFound)));
         }
-        unknown.push(("", refuses(gate, &root(), ErrorCode::NotFound)));
+        unknown.push(("", refuses(gate, &root(), &None, ErrorCode::NotFound)));
         Self { routes, unknown }
     }
 
@@ -142,6 +144,7 @@ impl Entry {
 
 fn layer(
     guard: Guard,
+    proxies: Option<TrustedProxies>,
 ) -> GateLayer<
     impl Fn(&Parts) -> Option<String> + Clone + Send + Sync + 'static,
     impl Fn(&Parts) -> Option<std::net::IpAddr> + Clone + Send + Sync + 'static,
@@ -152,20 +155,35 @@ fn layer(
             let (_, handle) = parameters.iter().find(|(name, _)| *name == "handle")?;
             Some(handle.clone())
         })
-        .source_from(|parts: &Parts| parts.extensions.get().map(|Peer(peer)| peer.ip()))
+        .behind_proxies(proxies, |parts: &Parts| {
+            parts.extensions.get().map(|Peer(peer)| peer.ip())
+        })
 }
 
-fn guarded(guard: Guard<HttpRefusal>, handler: Handler) -> Service {
+fn guarded(
+    guard: Guard<HttpRefusal>,
+    proxies: &Option<TrustedProxies>,
+    handler: Handler,
+) -> Service {
     let handler = service_fn(move |request: Request<Incoming>| async move {
         Ok(handle(handler, &request).unwrap_or_else(refusal))
     });
-    BoxCloneSyncService::new(layer(guard).layer(handler))
+    BoxCloneSyncService::new(layer(guard, proxies.clone()).layer(handler))
 }
 
 /// Refuses everybody, behind the gate all the same: asking for what isn't there is charged to the source.
-fn refuses(gate: &Gate, realm: &Realm, code: ErrorCode) -> Service {
+fn refuses(
+    gate: &Gate,
+    realm: &Realm,
+    proxies: &Option<TrustedProxies>,
+    code: ErrorCode,
+) -> Service {
     let public: Arc<CompiledPolicy> = gate.compile(&Policy::public(), realm).unwrap();
-    guarded(Guard::new(gate.clone(), public), Handler::Refuses(code))
+    guarded(
+        Guard::new(gate.clone(), public),
+        proxies,
+        Handler::Refuses(code),
+    )
 }
 
 fn handle(handler: Handler, request: &Request<Incoming>) -> Result<Answer, AuthError> {

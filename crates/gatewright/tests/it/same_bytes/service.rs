@@ -8,6 +8,7 @@ use gatewright::policy::{Limits, Plans, Policy, Realm};
 use gatewright::principal::Principal;
 use gatewright::role::Roles;
 use gatewright::scope::ScopeSet;
+use gatewright::source::TrustedProxies;
 
 use super::world::{HANDLE, HANDLE_AUDIENCE, WORKSPACE, WORKSPACE_AUDIENCE, World};
 
@@ -15,6 +16,8 @@ use super::world::{HANDLE, HANDLE_AUDIENCE, WORKSPACE, WORKSPACE_AUDIENCE, World
 pub(crate) struct Family {
     pub(crate) prefix: &'static str,
     pub(crate) realm: Realm,
+    /// Who is believed about where requests came from.
+    pub(crate) proxies: Option<TrustedProxies>,
     pub(crate) routes: Vec<Route>,
 }
 
@@ -71,6 +74,7 @@ pub(crate) fn families(world: &World) -> Vec<Family> {
     let keys = |prefix, realm| Family {
         prefix,
         realm,
+        proxies: None,
         routes: vec![route("/keys", [(Get, key(), Caller)])],
     };
     let acme = |name| Realm::builder(name).tenant_kind(WORKSPACE);
@@ -89,6 +93,7 @@ pub(crate) fn families(world: &World) -> Vec<Family> {
             .plans(plans())
             .trust(world.trust(HANDLE_AUDIENCE))
             .build(),
+        proxies: None,
         routes: vec![
             route(
                 "/handles/{handle}/links",
@@ -172,6 +177,7 @@ pub(crate) fn families(world: &World) -> Vec<Family> {
             .dialect(Dialect::Detail)
             .trust(world.trust(WORKSPACE_AUDIENCE))
             .build(),
+        proxies: None,
         routes: vec![
             route(
                 "/keys",
@@ -192,6 +198,7 @@ pub(crate) fn families(world: &World) -> Vec<Family> {
             .dialect(Dialect::JsonRpc)
             .resource_metadata("https://api.example/.well-known/oauth-protected-resource/mcp")
             .build(),
+        proxies: None,
         routes: vec![
             route(
                 "/call",
@@ -208,10 +215,19 @@ pub(crate) fn families(world: &World) -> Vec<Family> {
         realm: acme("limited")
             .limits(Limits::none().per_credential(rate(2)).per_source(rate(3)))
             .build(),
+        proxies: None,
         routes: vec![
             route("/keys", [(Get, key(), Caller)]),
             route("/public", [(Get, Policy::public(), Fine)]),
         ],
+    };
+    let proxied = Family {
+        prefix: "/proxied",
+        realm: acme("proxied")
+            .limits(Limits::none().per_source(rate(1)))
+            .build(),
+        proxies: TrustedProxies::forwarded(1).ok(),
+        routes: vec![route("/public", [(Get, Policy::public(), Fine)])],
     };
     let cors = Cors::origins(["https://app.example", "https://console.example"]).credentials();
     let cors = cors.header("idempotency-key").build().unwrap();
@@ -221,6 +237,7 @@ pub(crate) fn families(world: &World) -> Vec<Family> {
         workspaces,
         mcp,
         limited,
+        proxied,
         keys(
             "/problem",
             acme("problem").dialect(Dialect::Problem).build(),
@@ -230,6 +247,7 @@ pub(crate) fn families(world: &World) -> Vec<Family> {
         Family {
             prefix: "/cors",
             realm: acme("cors").cors(cors).build(),
+            proxies: None,
             routes: vec![
                 route("/keys", [(Get, key(), Caller)]),
                 route("/cached", [(Get, Policy::public(), Says)]),

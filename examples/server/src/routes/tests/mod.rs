@@ -4,6 +4,7 @@ mod audit;
 mod conversions;
 mod handle;
 mod hostile;
+mod proxies;
 mod table;
 mod workspace;
 
@@ -16,6 +17,7 @@ use gatewright_core::hash::{Argon2Settings, HashPool, Passwords, PoolConfig};
 use gatewright_core::jwt::Algorithm;
 use gatewright_core::policy::RouteTable;
 use gatewright_core::principal::{Tenant, TenantId, TenantKind, UserId};
+use gatewright_core::source::TrustedProxies;
 use gatewright_core::store::{Account, AccountStore, MembershipStore};
 use gatewright_core::time::{Clock, SystemClock};
 use gatewright_issuer::{
@@ -65,13 +67,19 @@ impl Server {
     }
 
     pub(super) async fn start_with(limits: bool) -> Self {
+        Self::start_behind(None, limits).await
+    }
+
+    /// Behind proxies, which the tests are.
+    pub(super) async fn start_behind(proxies: Option<TrustedProxies>, limits: bool) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("gatewright.db");
         let store = Arc::new(SqliteStore::open(path.to_str().unwrap()).await.unwrap());
         let audit = Arc::<Recorded>::default();
-        let app = app(store, &url, limits, audit.clone()).await;
+        let mut app = app(store, &url, limits, audit.clone()).await;
+        app.proxies = proxies;
         let (router, table) = super::router(app.clone()).unwrap();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
@@ -223,6 +231,7 @@ async fn app(store: Arc<SqliteStore>, public_url: &str, limits: bool, audit: Arc
         passwords: Passwords::start(hashing()).unwrap(),
         realms,
         audit,
+        proxies: None,
         public_url: public_url.into(),
     }
 }
