@@ -14,6 +14,7 @@ mod dialect;
 mod document;
 mod error;
 mod fixture;
+mod gate_caches;
 mod gate_flight;
 mod gate_migrate;
 mod gate_policy;
