@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     UnknownTarget { name: String, known: Vec<String> },
     /// Cargo does not list what a crate is built on.
     Tree { name: &'static str },
+    /// The lock file of the benches lacks a package.
+    NotLocked { name: &'static str },
     /// The README has no place for the table of figures.
     NoMarkers,
     /// The README states other figures than those that were counted.
@@ -65,6 +67,7 @@ impl fmt::Display for Failure {
                 known.join(", ")
             ),
             Self::Tree { name } => write!(f, "cargo tree does not know {name}"),
+            Self::NotLocked { name } => write!(f, "benches/Cargo.lock does not know {name}"),
             Self::NoMarkers => write!(
                 f,
                 "README.md lacks the marks that the figures stand between"

@@ -1,5 +1,6 @@
 //! The chores of the workspace, run as `cargo xtask <command>`.
 
+mod bench;
 mod failure;
 mod features;
 mod figures;
@@ -22,6 +23,9 @@ usage: cargo xtask <command>
   layering                  fail on an import against the arrow, between crates and inside core
   features                  lint each library alone: without features, with each of them, with all
   figures [--write]         count dependencies and lines; fail where README.md says otherwise, or write it
+  bench [names]             measure Gatewright beside its peers, all of it or some programs; write docs/performance.*
+  bench --report-only       write them again from the last run
+  bench --check             build the benches and run each once, so that they stay whole
   fuzz [target] [seconds]   run one fuzz target, or every one, for so many seconds each (60)
 ";
 
@@ -49,6 +53,7 @@ fn run(args: &[&str]) -> Result<(), Failure> {
         ["figures"] => figures::check(),
         ["figures", "--write"] => figures::write(),
         ["python"] => python::programs().map(drop),
+        ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
@@ -70,6 +75,7 @@ mod tests {
             &["test", "extra"],
             &["layering", "x"],
             &["figures", "x"],
+            &["bench", "x"],
         ] {
             assert!(matches!(run(args), Err(Failure::Usage)), "{args:?}");
         }

@@ -1,0 +1,74 @@
+//! The steady callers, and how long they waited.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::connection::Connection;
+
+/// Where they call from: the flood's address, and another.
+const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)];
+/// Calls a second of each.
+const PER_SEC: u64 = 100;
+
+/// How long calls took, in microseconds, from the shortest to the longest.
+pub(crate) struct Waits {
+    sorted: Vec<f64>,
+    pub(crate) failures: usize,
+}
+
+/// Calls for so many seconds, from both addresses at once.
+pub(crate) fn call(server: SocketAddr, credentials: &[String], secs: u64) -> Waits {
+    let waits: Vec<Vec<(f64, bool)>> = std::thread::scope(|scope| {
+        let callers = ADDRESSES.map(|from| {
+            scope.spawn(move || steadily(&mut Connection::open(from, server), credentials, secs))
+        });
+        let waits = callers.map(|caller| caller.join().expect("a caller"));
+        waits.into()
+    });
+    let mut sorted: Vec<f64> = waits.iter().flatten().map(|(wait, _)| *wait).collect();
+    sorted.sort_by(f64::total_cmp);
+    Waits {
+        sorted,
+        failures: waits.iter().flatten().filter(|(_, good)| !good).count(),
+    }
+}
+
+/// One call every so often, whether or not the last one was quick. A call that could not begin in time, since the answer
+/// before it was late, has waited from when it was due; one that the caller itself was late for has not.
+fn steadily(connection: &mut Connection, credentials: &[String], secs: u64) -> Vec<(f64, bool)> {
+    let began = Instant::now();
+    let every = Duration::from_secs(1) / PER_SEC as u32;
+    let mut waits = Vec::new();
+    for (number, credential) in (0..secs * PER_SEC).zip(credentials.iter().cycle()) {
+        let due = began + every * number as u32;
+        let now = Instant::now();
+        let from = if now < due {
+            sleep(due - now);
+            Instant::now()
+        } else {
+            due
+        };
+        let answer = connection.whoami(credential).expect("an answer");
+        let micros = from.elapsed().as_secs_f64() * 1e6;
+        waits.push((micros, answer.status == 200));
+    }
+    waits
+}
+
+impl Waits {
+    /// The wait that so many percent of the calls did not exceed.
+    pub(crate) fn percentile(&self, percent: f64) -> f64 {
+        let rank = (self.sorted.len() as f64 * percent / 100.0).ceil() as usize;
+        self.sorted[rank.clamp(1, self.sorted.len()) - 1]
+    }
+}
+
+impl fmt::Display for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p99] = [50.0, 99.0].map(|percent| self.percentile(percent));
+        let calls = self.sorted.len();
+        write!(f, "{calls} calls, p50 {p50:.0} µs, p99 {p99:.0} µs")
+    }
+}

@@ -1,0 +1,56 @@
+//! A tower service.
+
+use std::convert::Infallible;
+
+use axum::http::request::Parts;
+use axum::http::{Request, Response};
+use bytes::Bytes;
+use gatewright::tower::GateLayer;
+use http_body_util::Full;
+use tower::{Layer as _, Service, service_fn};
+
+use super::{ANSWER, Presented, path};
+use crate::World;
+use crate::fixture::TENANT;
+
+/// The body of requests and responses.
+pub type BoxedBody = Full<Bytes>;
+
+/// The service without anything in front of it.
+pub fn service_bare()
+-> impl Service<Request<BoxedBody>, Response = Response<BoxedBody>, Error = Infallible> + Clone {
+    service_fn(answer)
+}
+
+async fn answer(_: Request<BoxedBody>) -> Result<Response<BoxedBody>, Infallible> {
+    Ok(Response::new(Full::from(ANSWER)))
+}
+
+/// The same behind the gate's layer, which reads the tenant out of the path.
+pub fn service_gated(
+    world: &World,
+) -> impl Service<Request<BoxedBody>, Response = Response<BoxedBody>, Error = Infallible> + Clone {
+    GateLayer::new(world.gate().clone(), world.policy().clone())
+        .tenant_from(tenant)
+        .layer(service_fn(answer))
+}
+
+fn tenant(parts: &Parts) -> Option<String> {
+    let segment = parts.uri.path().split('/').nth(2)?;
+    debug_assert_eq!(segment, TENANT);
+    Some(segment.to_owned())
+}
+
+/// The request for it.
+///
+/// # Panics
+///
+/// Never: the fields are well formed.
+#[must_use]
+pub fn service_request(presented: &Presented) -> Request<BoxedBody> {
+    let mut request = Request::get(path());
+    for (name, value) in presented.fields() {
+        request = request.header(name, value);
+    }
+    request.body(Full::default()).expect("a request")
+}
