@@ -280,7 +280,7 @@ impl TokenTrust {
 ///
 /// Where any is set, calls of a proven caller that the policy refuses are charged to a bucket of their own, per key, user
 /// or client: at the rate of [`per_credential`](Self::per_credential), or 60 a minute. No quota is spent on them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     pub(crate) by_plan: bool,
     pub(crate) per_credential: Option<Rate>,
@@ -298,12 +298,8 @@ impl Limits {
     }
 
     /// Whether any rate is set.
-    pub(crate) const fn any(&self) -> bool {
-        self.by_plan
-            || self.per_credential.is_some()
-            || self.per_source.is_some()
-            || self.pat_guard.is_some()
-            || self.tenant_burst.is_some()
+    pub(crate) fn any(&self) -> bool {
+        *self != Self::none()
     }
 
     /// No limit at all.

@@ -149,6 +149,64 @@ async fn a_refused_call_spends_no_quota() {
 }
 
 #[tokio::test]
+async fn each_limit_holds_without_the_others() {
+    let rate = Rate::per_minute(1000).unwrap();
+    for (limits, admitted, refused) in [
+        (Limits::none(), None, None),
+        (
+            Limits::none().by_plan(),
+            Some(BucketKind::Plan),
+            Some(BucketKind::Denied),
+        ),
+        (
+            Limits::none().per_credential(rate),
+            Some(BucketKind::Credential),
+            Some(BucketKind::Denied),
+        ),
+        (
+            Limits::none().pat_guard(rate),
+            Some(BucketKind::Pat),
+            Some(BucketKind::Denied),
+        ),
+        (
+            Limits::none().tenant_burst(rate),
+            Some(BucketKind::Burst),
+            Some(BucketKind::Denied),
+        ),
+        (
+            Limits::none().per_source(rate),
+            None,
+            Some(BucketKind::Denied),
+        ),
+    ] {
+        let said = format!("{limits:?}");
+        let world = World::with(Coherence::SingleProcess, limits, |builder| builder).await;
+        let (reading, writing) = (
+            world.read_links(),
+            world.compile(Policy::pat().scope("links.write").tenant_from("handle")),
+        );
+        let key = world.pat("links.read").await;
+        let call = world.ask(&key.text, &reading).await.unwrap();
+        assert_eq!(call.limits.map(|state| state.kind()), admitted, "{said}");
+        // At the rate of each credential, or 60 a minute.
+        let mut charged = None;
+        for _ in 0..1001 {
+            let refusal = world.ask(&key.text, &writing).await.unwrap_err();
+            if refusal.cause() == Some(Cause::RateLimited) {
+                let policy = refusal
+                    .fields()
+                    .find(|(name, _)| *name == "ratelimit-policy");
+                charged = policy.map(|(_, value)| value.to_owned());
+                break;
+            }
+        }
+        let expected = refused.map(BucketKind::as_str);
+        let charged = charged.as_deref().and_then(|value| value.split('"').nth(1));
+        assert_eq!(charged, expected, "{said}");
+    }
+}
+
+#[tokio::test]
 async fn calls_without_a_credential_are_charged_to_their_source() {
     let limits = Limits::none().per_source(Rate::per_minute(2).unwrap());
     let world = World::with(Coherence::SingleProcess, limits, |builder| builder).await;
