@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::HeaderValue;
 use axum::http::request::Parts;
+use gatewright_tower::source_behind;
 
 use crate::app::App;
 use crate::routes::Site;
@@ -26,9 +26,8 @@ impl FromRequestParts<Site> for Source {
 pub(crate) fn source(app: &App, parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|ConnectInfo(address)| address.ip());
-    let Some(proxies) = &app.proxies else {
-        return peer;
-    };
-    let lines = parts.headers.get_all(proxies.field().as_str());
-    proxies.source(peer, lines.iter().map(HeaderValue::as_bytes))
+    match &app.proxies {
+        Some(proxies) => source_behind(proxies, peer, &parts.headers),
+        None => peer,
+    }
 }
