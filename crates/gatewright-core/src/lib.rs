@@ -102,6 +102,7 @@ pub mod credential;
 pub mod dialect;
 pub mod document;
 pub mod error;
+pub mod federation;
 pub mod gate;
 pub mod hash;
 pub mod jwt;

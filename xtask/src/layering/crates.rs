@@ -27,6 +27,11 @@ const TABLE: &[Row] = &[
         may_in_tests: &["gatewright-testing"],
     },
     Row {
+        name: "gatewright-jwks",
+        may: &["gatewright-core"],
+        may_in_tests: &["gatewright-testing"],
+    },
+    Row {
         name: "gatewright-sqlx",
         may: &["gatewright-core"],
         may_in_tests: &["gatewright-testing"],
@@ -54,6 +59,7 @@ const TABLE: &[Row] = &[
             "gatewright-actix",
             "gatewright-axum",
             "gatewright-issuer",
+            "gatewright-jwks",
             "gatewright-sqlx",
             "gatewright-testing",
             "gatewright-tower",
@@ -85,6 +91,7 @@ const TABLE: &[Row] = &[
         may: &[
             "gatewright-core",
             "gatewright-issuer",
+            "gatewright-jwks",
             "gatewright-sqlx",
             "gatewright-tower",
             "gatewright-axum",
@@ -99,6 +106,7 @@ const TABLE: &[Row] = &[
         may: &[
             "gatewright-core",
             "gatewright-issuer",
+            "gatewright-jwks",
             "gatewright-sqlx",
             "gatewright-tower",
             "gatewright-axum",

@@ -34,6 +34,10 @@ const TABLE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
+    (
+        "federation",
+        &["credential", "jwt", "principal", "scope", "store", "time"],
+    ),
     ("dialect", &["error", "scope", "time"]),
     (
         "policy",
@@ -42,6 +46,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "credential",
             "dialect",
             "error",
+            "federation",
             "jwt",
             "limit",
             "principal",
@@ -60,6 +65,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "credential",
             "dialect",
             "error",
+            "federation",
             "hash",
             "jwt",
             "limit",
