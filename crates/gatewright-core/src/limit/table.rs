@@ -1,8 +1,9 @@
 //! Many buckets in bounded memory.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use papaya::HashMap;
 
@@ -15,8 +16,9 @@ const GONE: u64 = u64::MAX;
 /// Shared buckets for keys that find no room.
 const SPILL: usize = 1024;
 
-/// How often a full table looks for buckets to forget, at most: a look costs as much as it is large.
-const SWEEP_EVERY_NANOS: u64 = 250_000_000;
+/// At how many buckets a full table looks, for each new key, to find one to forget. A look at all of them would take
+/// milliseconds of whichever request happened to need the room.
+const LOOKS: usize = 8;
 
 /// What a bucket is found by. Keys are hashed with keys of this process, so that nobody can choose two
 /// that meet: 128 bits of two SipHashes.
@@ -144,8 +146,8 @@ impl<N> Held<'_, N> {
 
 /// Buckets by key, at most `capacity` of them.
 ///
-/// Only a bucket that is full again is forgotten, which changes nothing for its key. While all of
-/// them are in debt, new keys share the [`SPILL`] buckets: memory stays bounded, no debtor is
+/// Only a bucket that is full again is forgotten, which changes nothing for its key. While all that
+/// are looked at are in debt, new keys share the [`SPILL`] buckets: memory stays bounded, no debtor is
 /// forgotten, and a new key is neither free nor shut out by somebody else's key but by the few that
 /// share its bucket. A key that gets a bucket of its own takes along what it may owe in the shared
 /// one. (Calls that are on their way between the two at that moment are counted in one of them.)
@@ -154,7 +156,8 @@ pub(super) struct Table<N> {
     /// Buckets in the map, and those about to be.
     used: AtomicUsize,
     capacity: usize,
-    swept_at: AtomicU64,
+    /// Every bucket of the map once, in the order in which they are looked at.
+    line: Mutex<VecDeque<u128>>,
     spill: Box<[AtomicU64]>,
 }
 
@@ -164,7 +167,7 @@ impl<N: Send + Sync> Table<N> {
             buckets: HashMap::new(),
             used: AtomicUsize::new(0),
             capacity,
-            swept_at: AtomicU64::new(0),
+            line: Mutex::default(),
             spill: (0..SPILL).map(|_| AtomicU64::new(0)).collect(),
         }
     }
@@ -198,13 +201,16 @@ impl<N: Send + Sync> Table<N> {
                 if !cell.is_gone() {
                     return Held::Found(Arc::clone(cell));
                 }
-                // Help the sweeper, then look again.
-                self.forget(key.digest, settled);
-            } else if self.reserve(now.nanos, settled) {
+                // Help the one who marked it, then look again.
+                self.remove_gone(key.digest);
+            } else if self.reserve(settled) {
                 let first = self.first_state(key, allowance, now);
                 let cell = Arc::new(Cell::new(name(), first));
                 match buckets.try_insert(key.digest, Arc::clone(&cell)) {
-                    Ok(_) => return Held::Found(cell),
+                    Ok(_) => {
+                        self.line().push_back(key.digest);
+                        return Held::Found(cell);
+                    }
                     Err(_) => self.used.fetch_sub(1, Ordering::AcqRel),
                 };
             } else if let Some(shared) = self.spill.get(key.spill) {
@@ -271,8 +277,8 @@ impl<N: Send + Sync> Table<N> {
     }
 
     /// Room for one more bucket, if need be by forgetting others.
-    fn reserve(&self, now_nanos: u64, settled: u64) -> bool {
-        self.try_reserve() || (self.sweep(now_nanos, settled) && self.try_reserve())
+    fn reserve(&self, settled: u64) -> bool {
+        self.try_reserve() || (self.make_room(settled) && self.try_reserve())
     }
 
     fn try_reserve(&self) -> bool {
@@ -283,40 +289,50 @@ impl<N: Send + Sync> Table<N> {
             .is_ok()
     }
 
-    /// Forgets all buckets that are full again; one caller at a time, and not all the time.
-    fn sweep(&self, now_nanos: u64, settled: u64) -> bool {
-        let last = self.swept_at.load(Ordering::Acquire);
-        let due = last == 0 || now_nanos >= last.saturating_add(SWEEP_EVERY_NANOS);
-        // 0 means never, so that the first sweep isn't put off.
-        let turn = due
-            && self
-                .swept_at
-                .compare_exchange(last, now_nanos.max(1), Ordering::AcqRel, Ordering::Acquire)
-                .is_ok();
-        if turn {
-            for (digest, cell) in &self.buckets.pin() {
-                if cell.owes_nothing(settled) {
-                    self.forget(*digest, settled);
-                }
+    /// Forgets those of the next [`LOOKS`] buckets in line that are full again; says whether there was one.
+    fn make_room(&self, settled: u64) -> bool {
+        let mut line = self.line();
+        let mut forgot = false;
+        for _ in 0..LOOKS.min(line.len()) {
+            let Some(digest) = line.pop_front() else {
+                break;
+            };
+            if self.forget(digest, settled) {
+                forgot = true;
+            } else {
+                line.push_back(digest);
             }
         }
-        turn
+        forgot
     }
 
-    /// Removes a bucket that is full again or gone. Marking it comes first: a call that holds it
-    /// finds the mark and looks again, so no call is counted in a bucket that nobody can find.
-    fn forget(&self, digest: u128, settled: u64) {
+    /// Removes a bucket if it is full again; says whether it is in the map no longer. Marking it comes first: a call that
+    /// holds it finds the mark and looks again, so no call is counted in a bucket that nobody can find.
+    fn forget(&self, digest: u128, settled: u64) -> bool {
         let buckets = self.buckets.pin();
-        let removed = buckets.remove_if(&digest, |_, cell| {
-            cell.state
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-                    (state <= settled || state == GONE).then_some(GONE)
-                })
-                .is_ok()
-        });
+        let Some(cell) = buckets.get(&digest) else {
+            return true;
+        };
+        let mark = |state| (state <= settled || state == GONE).then_some(GONE);
+        let (took, saw) = (Ordering::AcqRel, Ordering::Acquire);
+        let marked = cell.state.fetch_update(took, saw, mark).is_ok();
+        if marked {
+            self.remove_gone(digest);
+        }
+        marked
+    }
+
+    /// Takes a bucket that was marked out of the map.
+    fn remove_gone(&self, digest: u128) {
+        let buckets = self.buckets.pin();
+        let removed = buckets.remove_if(&digest, |_, cell| cell.is_gone());
         if let Ok(Some(_)) = removed {
             self.used.fetch_sub(1, Ordering::AcqRel);
         }
+    }
+
+    fn line(&self) -> MutexGuard<'_, VecDeque<u128>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -356,7 +372,30 @@ mod tests {
         (state.unwrap(), held)
     }
 
-    /// A sweeper that saw a full bucket must look again when it marks it: a call may have come between.
+    /// New keys take turns to look through a full table.
+    #[test]
+    fn a_few_looks_for_each_new_key_find_every_full_bucket() {
+        const ROOM: u64 = 10 * LOOKS as u64;
+        let (keys, table) = (Keys::new(), Table::new(ROOM as usize));
+        let rate = Allowance::Rate(Rate::TEN_A_MINUTE);
+        let key = |id: u64| keys.key(&[&id.to_le_bytes()]);
+        for id in 0..ROOM {
+            take(&table, key(id), &rate);
+        }
+        // The last in line.
+        let held = table.held(key(ROOM - 1));
+        Table::give_back(&held, &rate, 0);
+        let newcomer = |id: u64| matches!(take(&table, key(id), &rate).1, Held::Found(_));
+        let found: Vec<_> = (ROOM..ROOM + 20).filter(|id| newcomer(*id)).collect();
+        assert_eq!(found, [ROOM + 9]);
+        assert_eq!(table.len(), ROOM as usize);
+        assert_eq!(table.line().len(), ROOM as usize);
+        for id in 0..ROOM - 1 {
+            assert!(table.find(key(id)).is_some(), "{id}");
+        }
+    }
+
+    /// Whoever saw a full bucket must look again when it is marked: a call may have come between.
     #[test]
     fn a_bucket_in_debt_is_not_forgotten() {
         let (table, key, rate) = table();
@@ -384,7 +423,7 @@ mod tests {
         }
     }
 
-    /// A call that finds the mark of a sweeper counts in a bucket that others can find.
+    /// A call that finds the mark of one who makes room counts in a bucket that others can find.
     #[test]
     fn a_call_on_a_bucket_that_is_gone_looks_again() {
         let (table, key, rate) = table();
