@@ -33,8 +33,8 @@ impl<D: Dialect> AccountStore for SqlStore<D> {
     ) -> BoxFuture<'a, Result<Option<Account>, StoreError>> {
         Box::pin(async move {
             let email = email.to_lowercase();
-            let rows = self.read(BY_EMAIL, &[email.as_str().into()]).await?;
-            rows.first().map(account::<D>).transpose()
+            let row = self.read_first(BY_EMAIL, &[email.as_str().into()]).await?;
+            row.as_ref().map(account::<D>).transpose()
         })
     }
 
@@ -43,8 +43,8 @@ impl<D: Dialect> AccountStore for SqlStore<D> {
         user: &'a UserId,
     ) -> BoxFuture<'a, Result<Option<Account>, StoreError>> {
         Box::pin(async move {
-            let rows = self.read(BY_ID, &[user.as_str().into()]).await?;
-            rows.first().map(account::<D>).transpose()
+            let row = self.read_first(BY_ID, &[user.as_str().into()]).await?;
+            row.as_ref().map(account::<D>).transpose()
         })
     }
 

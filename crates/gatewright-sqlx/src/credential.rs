@@ -76,9 +76,9 @@ impl<D: Dialect> CredentialStore for SqlStore<D> {
             let Some(kind) = secret_kind(kind) else {
                 return Ok(None);
             };
-            let rows = self.read(FIND, &[kind.into(), id.into()]).await?;
-            Ok(rows
-                .first()
+            let row = self.read_first(FIND, &[kind.into(), id.into()]).await?;
+            Ok(row
+                .as_ref()
                 .map(record::<D>)
                 .transpose()?
                 .map(|(_, record)| record))

@@ -101,9 +101,8 @@ impl<D: Dialect> SqlStore<D> {
     /// # Errors
     /// [`StoreError`] where the database does not answer.
     pub async fn acknowledged(&self, dead_after: Duration) -> Result<u64, StoreError> {
-        let rows = self.read(LATEST, &[]).await?;
-        let latest = match rows.first() {
-            Some(row) => Columns::<D>::of(row).number("changes.seq")?,
+        let latest = match self.read_first(LATEST, &[]).await? {
+            Some(row) => Columns::<D>::of(&row).number("changes.seq")?,
             None => 0,
         };
         loop {
@@ -119,9 +118,9 @@ impl<D: Dialect> SqlStore<D> {
     async fn alive(&self, dead_after: Duration, position: u64) -> Result<(u64, u64), StoreError> {
         let (since, until) = around_now(dead_after);
         let args = [since.into(), until.into(), position.into()];
-        let rows = self.read(ALIVE, &args).await?;
-        let row = rows.first().ok_or(StoreError::Corrupt("nodes.id"))?;
-        let mut columns = Columns::<D>::of(row);
+        let row = self.read_first(ALIVE, &args).await?;
+        let row = row.ok_or(StoreError::Corrupt("nodes.id"))?;
+        let mut columns = Columns::<D>::of(&row);
         Ok((
             columns.number("nodes.id")?,
             columns.number("nodes.position")?,
@@ -177,9 +176,9 @@ impl<D: Dialect> ChangeFeed<D> {
     pub async fn others(&self, dead_after: Duration) -> Result<u64, StoreError> {
         let (since, until) = around_now(dead_after);
         let args = [since.into(), until.into(), self.place.node.into()];
-        let rows = self.store.read(OTHERS, &args).await?;
-        let row = rows.first().ok_or(StoreError::Corrupt("nodes.id"))?;
-        Columns::<D>::of(row).number("nodes.id")
+        let row = self.store.read_first(OTHERS, &args).await?;
+        let row = row.ok_or(StoreError::Corrupt("nodes.id"))?;
+        Columns::<D>::of(&row).number("nodes.id")
     }
 
     /// Leaves the feed, so that nobody waits for this process any more.

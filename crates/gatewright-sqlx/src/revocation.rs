@@ -45,9 +45,9 @@ impl<D: Dialect> RevocationStore for SqlStore<D> {
                 token.session.into(),
                 token.jti.into(),
             ];
-            let rows = self.read(STANDING, &args).await?;
-            let row = rows.first().ok_or(StoreError::Corrupt("epochs.epoch"))?;
-            let mut columns = Columns::<D>::of(row);
+            let row = self.read_first(STANDING, &args).await?;
+            let row = row.ok_or(StoreError::Corrupt("epochs.epoch"))?;
+            let mut columns = Columns::<D>::of(&row);
             Ok(TokenStanding::new(
                 columns.number("epochs.epoch")?,
                 columns.flag("ended_sessions.id")?,

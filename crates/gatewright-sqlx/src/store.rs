@@ -116,6 +116,18 @@ impl<D: Dialect> SqlStore<D> {
             .map_err(StoreError::unavailable)
     }
 
+    /// [`read`](Self::read) where there is one row at most.
+    pub(crate) async fn read_first(
+        &self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> Result<Option<D::Row>, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(StoreError::unavailable)?;
+        D::fetch_first(&mut connection, sql, args)
+            .await
+            .map_err(StoreError::unavailable)
+    }
+
     /// Begins a transaction that may write. Writers of this process queue here, in order and without a connection:
     /// inside SQLite they would wait in no order, and readers would find no connection left.
     pub(crate) async fn write(&self) -> Result<Write<D>, StoreError> {

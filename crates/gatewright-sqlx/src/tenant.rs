@@ -56,19 +56,22 @@ impl<D: Dialect> MembershipStore for SqlStore<D> {
     ) -> BoxFuture<'a, Result<Option<Membership>, StoreError>> {
         Box::pin(async move {
             let user = user.as_str();
-            let rows = match tenant {
-                TenantRef::Id(id) => self.read(BY_ID, &[id.as_str().into(), user.into()]).await?,
+            let row = match tenant {
+                TenantRef::Id(id) => {
+                    self.read_first(BY_ID, &[id.as_str().into(), user.into()])
+                        .await?
+                }
                 TenantRef::Slug(kind, slug) => {
                     let args = [kind.as_str().into(), user.into(), slug.into()];
-                    self.read(BY_SLUG, &args).await?
+                    self.read_first(BY_SLUG, &args).await?
                 }
                 // A way to name tenants that is younger than this store names none of its own.
                 _ => return Ok(None),
             };
-            let Some(row) = rows.first() else {
+            let Some(row) = row else {
                 return Ok(None);
             };
-            let mut columns = Columns::<D>::of(row);
+            let mut columns = Columns::<D>::of(&row);
             let tenant = self::tenant(&mut columns)?;
             let role = columns.text_or_null("memberships.role")?;
             let admin = columns.flag("accounts.platform_admin")?;

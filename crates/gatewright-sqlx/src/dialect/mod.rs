@@ -38,6 +38,13 @@ pub(crate) mod sealed {
             args: &[Arg<'_>],
         ) -> BoxFuture<'c, Result<Vec<Self::Row>, sqlx::Error>>;
 
+        /// Runs one statement and reads its first row.
+        fn fetch_first<'c>(
+            connection: &'c mut Self::Connection,
+            sql: &'static str,
+            args: &[Arg<'_>],
+        ) -> BoxFuture<'c, Result<Option<Self::Row>, sqlx::Error>>;
+
         /// Runs one statement and answers how many rows it changed.
         fn execute<'c>(
             connection: &'c mut Self::Connection,

@@ -148,6 +148,21 @@ impl Driver for Sqlite {
         Box::pin(async move { sqlx::query_with(sql, args?).fetch_all(connection).await })
     }
 
+    // The connection's thread hands over a row as soon as it has it, and then says that there are no more. Where one row is
+    // all that is wanted it is told so, and the caller is woken once.
+    fn fetch_first<'c>(
+        connection: &'c mut SqliteConnection,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> BoxFuture<'c, Result<Option<SqliteRow>, sqlx::Error>> {
+        let args = bind(args);
+        Box::pin(async move {
+            sqlx::query_with(sql, args?)
+                .fetch_optional(connection)
+                .await
+        })
+    }
+
     fn execute<'c>(
         connection: &'c mut SqliteConnection,
         sql: &'static str,
