@@ -10,6 +10,10 @@ use crate::workspace;
 /// What is installed: all of it by version and digest, relative to the root.
 const LISTED: &str = "examples/server/tests/node";
 
+/// The lock file as it was installed, in the folder of the packages. Written last, so that an installation that was cut off
+/// is made again.
+const INSTALLED: &str = "installed.json";
+
 /// Fills the folder `target/node` with exactly what the lock file names, unless it is there already.
 pub(crate) fn packages() -> Result<(), Failure> {
     let listed = workspace::root().join(LISTED);
@@ -26,12 +30,11 @@ pub(crate) fn packages() -> Result<(), Failure> {
     let fits = fits() || (suite::install(&["nodejs", "npm"]) && self::fits());
     if !fits {
         return Err(Failure::Missing {
-            what: "Node.js 20.18.1 or newer with npm, whose identity provider and clients the server is tested with,",
-            install: "apt-get install nodejs npm, or from https://nodejs.org where that is older",
+            what: "Node.js 20.18.1 or newer (https://nodejs.org where the system's is older) with npm, for the identity \
+                provider and the clients that the server is tested with,",
+            install: "apt-get install nodejs npm",
         });
     }
-    // Written last, so that an installation that was cut off is made again.
-    const INSTALLED: &str = "installed.json";
     if fs::read(home.join(INSTALLED)).is_ok_and(|have| have == lock) {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 python verify.py pyjwt|authlib JWKS_URL ISSUER AUDIENCE
 
-Prints the claims as JSON. A token that is not good ends it with status 1 and the name of the rule that it breaks.
+Prints the claims as JSON. A token that is not good ends it with status 1 and the library's reason.
 """
 
 import json
@@ -30,11 +30,12 @@ def pyjwt():
 
 def authlib():
     from authlib.oauth2.rfc9068.token_validator import JWTBearerTokenValidator
+    from joserfc.jwk import KeySet
 
     class Validator(JWTBearerTokenValidator):
         def get_jwks(self):
             with urllib.request.urlopen(jwks_url, timeout=10) as answer:
-                return json.load(answer)
+                return KeySet.import_key_set(json.load(answer))
 
     validator = Validator(issuer=issuer, resource_server=audience)
     claims = validator.authenticate_token(token)
@@ -45,5 +46,7 @@ def authlib():
 try:
     print(json.dumps({"pyjwt": pyjwt, "authlib": authlib}[library]()))
 except Exception as error:
-    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    # Authlib says what a client is told, and keeps the reason behind it.
+    reason = error.__cause__ or error
+    print(f"{type(reason).__name__}: {reason}", file=sys.stderr)
     sys.exit(1)

@@ -28,6 +28,7 @@ mod drawn;
 #[cfg(target_os = "linux")]
 mod flood;
 mod gateway_provider;
+mod gateway_proxy;
 mod isolation;
 mod lists;
 mod plans;

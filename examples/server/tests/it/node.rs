@@ -16,21 +16,22 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node")
 }
 
-/// A program of a package that `cargo xtask node` installs. Without it there is no test, and no pass.
+/// A program of the packages that `cargo xtask node` installs. Without them, as the lock file names them, there is no test,
+/// and no pass.
 pub(crate) fn installed(program: &str) -> PathBuf {
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/node/node_modules");
-    let program = packages.join(program);
-    let there = program.exists();
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/node");
+    let read = |file: PathBuf| std::fs::read(file).unwrap_or_default();
+    let listed = read(scripts().join("package-lock.json"));
     assert!(
-        there,
-        "{program:?} is missing: `cargo xtask node` installs it"
+        read(home.join("installed.json")) == listed,
+        "packages for Node.js are missing: `cargo xtask node` installs them"
     );
-    program
+    home.join("node_modules").join(program)
 }
 
 /// Node.js, about to run a program, with nothing of what it says about itself.
 pub(crate) fn node(program: &Path) -> Command {
-    installed("oidc-provider");
+    installed("");
     let mut command = Command::new("node");
     command
         .arg("--no-warnings")
