@@ -53,9 +53,10 @@ async function provider() {
       introspection: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        defaultResource: () => audience,
-        getResourceServerInfo: (_ctx, resource, { clientId }) => ({
-          audience: resource,
+        // A resource is a URI (RFC 8707 §2), an audience any text.
+        defaultResource: () => `${issuer}/protected`,
+        getResourceServerInfo: (_ctx, _resource, { clientId }) => ({
+          audience,
           scope: 'mcp:call mcp:call:files',
           accessTokenTTL: life,
           accessTokenFormat: clientId === 'opaque' ? 'opaque' : 'jwt',
