@@ -6,6 +6,7 @@ mod features;
 mod figures;
 mod fuzz;
 mod layering;
+mod node;
 mod python;
 mod sources;
 mod suite;
@@ -20,6 +21,7 @@ usage: cargo xtask <command>
 
   test                      run the whole test suite: unit, integration, examples, doc tests
   python                    install the tools in Python that tests run, into target/python
+  node                      install the packages for Node.js that tests run, into target/node
   layering                  fail on an import against the arrow, between crates and inside core
   features                  lint each library alone: without features, with each of them, with all
   figures [--write]         count dependencies and lines; fail where README.md says otherwise, or write it
@@ -53,6 +55,7 @@ fn run(args: &[&str]) -> Result<(), Failure> {
         ["figures"] => figures::check(),
         ["figures", "--write"] => figures::write(),
         ["python"] => python::programs().map(drop),
+        ["node"] => node::packages(),
         ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["help" | "--help" | "-h"] => {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
-use crate::{python, workspace};
+use crate::{node, python, workspace};
 
 /// Runs every test of the workspace: unit, integration, examples and doc tests.
 pub(crate) fn run() -> Result<(), Failure> {
@@ -21,6 +21,8 @@ pub(crate) fn run() -> Result<(), Failure> {
             install: "apt-get install curl",
         });
     }
+    let python = python::programs()?;
+    node::packages()?;
     // Not `--all-targets`: it leaves out the doc tests and runs the benches. Not fail-fast: whoever
     // reads the output of a run somewhere else wants every failure of it.
     workspace::show(
@@ -32,7 +34,7 @@ pub(crate) fn run() -> Result<(), Failure> {
                 "--locked",
                 "--no-fail-fast",
             ])
-            .env("SCHEMATHESIS", python::programs()?.join("schemathesis")),
+            .env("SCHEMATHESIS", python.join("schemathesis")),
     )
 }
 

@@ -9,6 +9,9 @@
 
 mod call;
 mod forge;
+mod libraries;
+mod node;
+mod provider;
 mod server;
 mod shell;
 mod world;
@@ -24,6 +27,8 @@ mod documents;
 mod drawn;
 #[cfg(target_os = "linux")]
 mod flood;
+mod gateway_provider;
+mod gateway_proxy;
 mod isolation;
 mod lists;
 mod plans;
