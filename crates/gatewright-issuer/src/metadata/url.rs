@@ -15,14 +15,17 @@ pub(super) struct PublicUrl {
 impl PublicUrl {
     /// Reads an absolute URL: `https`, or `http` on this machine, with a host and without user and fragment.
     pub(super) fn parse(text: &str) -> Result<Self, MetadataError> {
-        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        // RFC 3986 appendix A
+        let is_url = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte));
         let (scheme, rest) = text.split_once("://").ok_or(MetadataError::Url)?;
         let host_length = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let host = rest.get(..host_length).unwrap_or_default();
         let is_host = host
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
-        if !visible || host.is_empty() || !is_host || text.contains('#') {
+        if !is_url || host.is_empty() || host.starts_with(':') || !is_host || text.contains('#') {
             return Err(MetadataError::Url);
         }
         match scheme {
@@ -88,6 +91,9 @@ mod tests {
             "/a",
             "https://",
             "https:///a",
+            "https://:443",
+            "https://h.example/\"",
+            "https://h.example/\\a",
             "ftp://h.example",
             "HTTPS://h.example",
             "https://h.example/#a",

@@ -90,7 +90,6 @@ impl fmt::Debug for OAuthRequest<'_> {
 }
 
 /// The answer of an OAuth endpoint. It may hold a token, so nothing of its body is printed.
-#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OAuthAnswer {
     /// The HTTP status.

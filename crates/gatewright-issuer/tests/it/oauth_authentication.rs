@@ -167,7 +167,10 @@ async fn an_unknown_client_and_a_wrong_secret_are_answered_alike() {
         Ask::basic("somebody", "something", GRANT),
         Ask::of(&dead, GRANT),
     ] {
-        assert_eq!(provider.ask(Endpoint::Token, other).await, wrong);
+        let answer = provider.ask(Endpoint::Token, other).await;
+        assert_eq!(answer.status, wrong.status);
+        assert_eq!(answer.fields, wrong.fields);
+        assert_eq!(answer.body, wrong.body);
     }
     assert_eq!(provider.hashed(), 1, "the revoked client's alone");
 }
