@@ -119,8 +119,11 @@ impl Record {
         stamps: [Stamp; 2],
         compiler: &Compiler,
     ) -> Self {
-        // A client calls by the tokens that it gets for its secret.
-        let mode = mode_of(stored.kind).unwrap_or(Mode::Jwt);
+        let (mode, subject) = match mode_of(stored.kind) {
+            Some(mode) => (mode, Subject::User(stored.owner)),
+            // A client calls by the tokens that it gets for its secret, and on nobody's behalf.
+            None => (Mode::Jwt, Subject::Client(stored.id.clone())),
+        };
         let known = earlier.map_or(&[][..], |earlier| &earlier.secrets);
         let secrets = stored.secrets.into_iter();
         let secrets = secrets
@@ -129,7 +132,7 @@ impl Record {
         let grants = Grants::new(&stored.scopes, compiler.requirements());
         let identity = Identity {
             mode,
-            subject: Subject::User(stored.owner),
+            subject,
             credential: stored.id.clone(),
             scopes: stored.scopes,
             expires_at: stored.expires_at,

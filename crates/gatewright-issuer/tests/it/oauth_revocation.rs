@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gatewright_core::credential::SecretKind;
 use gatewright_core::error::ErrorCode;
 use gatewright_core::jwt::{AccessTokenClaims, Algorithm, SigningKey};
 use gatewright_core::principal::SessionId;
-use gatewright_core::store::RevocationStore;
+use gatewright_core::store::{CredentialStore, RevocationStore};
 use gatewright_issuer::{AccessTokens, Grant, MintedCredential};
 use serde_json::{Value, json};
 
@@ -296,6 +297,18 @@ async fn a_resource_server_may_be_told_of_the_tokens_of_its_tenant() {
     let its = provider.token(&resource).await;
     assert_eq!(
         introspect(&provider, &client, &its).await,
+        json!({"active": false})
+    );
+
+    // Whoever revokes the record alone ends the tokens as well.
+    let (acme, id) = (&provider.acme, client.id.as_str());
+    let revoked = provider
+        .store
+        .revoke(acme, SecretKind::Client, id, NOW)
+        .await;
+    provider.gate.changes().publish(revoked.unwrap());
+    assert_eq!(
+        introspect(&provider, &resource, &token).await,
         json!({"active": false})
     );
 
