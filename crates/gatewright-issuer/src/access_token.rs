@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gatewright_core::credential::{IdAlphabet, MintError, Secret, random_id};
 use gatewright_core::jwt::{AccessTokenClaims, SignError};
-use gatewright_core::principal::{SessionId, TenantId, UserId};
+use gatewright_core::principal::{CredentialId, SessionId, TenantId, UserId};
+use gatewright_core::scope::ScopeSet;
 use gatewright_core::time::Timestamp;
 
 use crate::SigningKeys;
@@ -27,9 +28,14 @@ pub struct Grant {
     subject: Box<str>,
     client: Box<str>,
     audience: Box<str>,
+    more_audiences: Vec<Box<str>>,
     epoch: u64,
     session: Option<SessionId>,
     tenant: Option<TenantId>,
+    scopes: Option<ScopeSet>,
+    ends_at: Option<Timestamp>,
+    /// Whether the client is the subject.
+    is_machine: bool,
 }
 
 impl Grant {
@@ -46,10 +52,46 @@ impl Grant {
             subject: user.as_str().into(),
             client: client.into(),
             audience: audience.into(),
+            more_audiences: Vec::new(),
             epoch,
             session: Some(session),
             tenant: None,
+            scopes: None,
+            ends_at: None,
+            is_machine: false,
         }
+    }
+
+    /// A machine's token (RFC 6749 §4.4), whose subject is the client itself (RFC 9068 §2.2). `epoch` is the client's
+    /// present revocation epoch.
+    #[must_use]
+    pub fn client(client: &CredentialId, audience: &str, scopes: ScopeSet, epoch: u64) -> Self {
+        Self {
+            subject: client.as_str().into(),
+            client: client.as_str().into(),
+            audience: audience.into(),
+            more_audiences: Vec::new(),
+            epoch,
+            session: None,
+            tenant: None,
+            scopes: Some(scopes),
+            ends_at: None,
+            is_machine: true,
+        }
+    }
+
+    /// Names one more audience.
+    #[must_use]
+    pub fn also_for(mut self, audience: &str) -> Self {
+        self.more_audiences.push(audience.into());
+        self
+    }
+
+    /// Cuts the token's life short, as where what it is issued for ends earlier.
+    #[must_use]
+    pub const fn until(mut self, end: Option<Timestamp>) -> Self {
+        self.ends_at = end;
+        self
     }
 
     /// Names the one tenant that the token is for.
@@ -104,17 +146,30 @@ impl AccessTokens {
         }
     }
 
+    /// The `iss` of the tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The keys that sign.
+    #[must_use]
+    pub const fn keys(&self) -> &Arc<SigningKeys> {
+        &self.keys
+    }
+
     /// Signs a token, with `typ: at+jwt` and a fresh `jti`.
     ///
     /// # Errors
     /// [`IssueError`], by variant.
     pub fn issue(&self, grant: &Grant, now: Timestamp) -> Result<IssuedToken, IssueError> {
-        if grant.subject == grant.client {
+        if grant.subject == grant.client && !grant.is_machine {
             return Err(IssueError::SubjectIsClient);
         }
         let key = self.keys.active(now).ok_or(IssueError::NoActiveKey)?;
         let jti = random_id(IdAlphabet::Alphanumeric, JTI_LENGTH)?;
-        let expires_at = now.saturating_add(self.lifetime_secs);
+        let latest = now.saturating_add(self.lifetime_secs);
+        let expires_at = grant.ends_at.map_or(latest, |end| end.min(latest));
         let mut claims = AccessTokenClaims::new(
             &*self.issuer,
             &*grant.subject,
@@ -125,6 +180,12 @@ impl AccessTokens {
             expires_at,
         )
         .with_epoch(grant.epoch);
+        for audience in &grant.more_audiences {
+            claims = claims.with_audience(&**audience);
+        }
+        if let Some(scopes) = &grant.scopes {
+            claims = claims.with_scope(scopes.to_string());
+        }
         if let Some(session) = &grant.session {
             claims = claims.with_session_id(session.as_str());
         }
@@ -133,7 +194,7 @@ impl AccessTokens {
         }
         Ok(IssuedToken {
             access_token: Secret::new(key.sign("at+jwt", &claims)?),
-            expires_in: self.lifetime_secs,
+            expires_in: expires_at.saturating_sub(now),
             expires_at,
             jti,
         })

@@ -4,22 +4,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use gatewright_core::audit::{AuditEvent, AuditKind, AuditSink};
-use gatewright_core::credential::{MintError, Secret, SecretFormat, SecretKind};
+use gatewright_core::credential::{
+    IdAlphabet, MintError, Secret, SecretFormat, SecretKind, random_id,
+};
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_core::gate::Gate;
 use gatewright_core::principal::{CredentialId, Subject, TenantId, UserId};
 use gatewright_core::scope::{ScopeCatalog, ScopeSet};
 use gatewright_core::store::{
-    ChangeKey, Changes, CredentialStore, InsertOutcome, NewCredential, RevokeOutcome,
-    RotateOutcome, Rotation, StoreError, StoredSecret,
+    ChangeKey, CredentialStore, InsertOutcome, NewCredential, RevokeOutcome, RotateOutcome,
+    Rotation, StoreError, StoredSecret,
 };
 use gatewright_core::time::Timestamp;
 
 use crate::Authority;
+use crate::told::TellOnDrop;
 
 /// How often a taken public id is replaced by another before giving up. Ids have 41 random bits or more, so even the
 /// second try is rare.
 const MAX_ID_TRIES: u32 = 8;
+/// The random characters of a public id that travels beside its secret: 82 bits.
+const ID_LENGTH: usize = 16;
 /// After how many seconds to try again when the hashing queue was full.
 const HASH_RETRY_SECS: u32 = 1;
 /// After how many seconds to try again when the store was out of reach.
@@ -164,11 +169,21 @@ impl CredentialIssuer {
     /// `invalid_scope` for scopes that the catalog does not know, `insufficient_scope` for scopes that the minter lacks
     /// and for a tenant or an account that is not theirs, `validation_error` for an expiry that has passed,
     /// `temporarily_unavailable` when the store or the hashing pool cannot answer, `internal_error` for a brand that no
-    /// format has and when the system gives no random bytes.
+    /// format has or whose secrets hold no id, and when the system gives no random bytes.
     pub async fn mint(
         &self,
         request: MintRequest,
         authority: &Authority,
+    ) -> Result<MintedCredential, AuthError> {
+        self.mint_named(request, authority, None).await
+    }
+
+    /// [`mint`](Self::mint) for a secret that may hold no id: its id then begins with `id_prefix`.
+    pub(crate) async fn mint_named(
+        &self,
+        request: MintRequest,
+        authority: &Authority,
+        id_prefix: Option<&str>,
     ) -> Result<MintedCredential, AuthError> {
         let format = self.format(&request.brand)?;
         let scopes = authority
@@ -183,7 +198,14 @@ impl CredentialIssuer {
         }
         for _ in 0..MAX_ID_TRIES {
             let minted = format.mint().map_err(internal)?;
-            let id = CredentialId::new(minted.public_id).map_err(internal)?;
+            let id = match id_prefix.filter(|_| !format.has_id()) {
+                None => minted.public_id,
+                Some(prefix) => {
+                    let random = random_id(IdAlphabet::LowerAlphanumeric, ID_LENGTH);
+                    format!("{prefix}_{}", random.map_err(internal)?)
+                }
+            };
+            let id = CredentialId::new(id).map_err(internal)?;
             let secret = self.stored(&minted.secret).await?;
             let mut new = NewCredential::new(
                 format.kind(),
@@ -241,10 +263,13 @@ impl CredentialIssuer {
             return Err(self.denied(Cause::ForeignTenant.into(), tenant, authority, Some(id)));
         }
         // An id that is not of this format names nothing here.
-        let minted = format.mint_secret_for(id).map_err(|error| match error {
-            MintError::PublicId => not_found(),
-            error => internal(error),
-        })?;
+        let within = if format.has_id() { id } else { "" };
+        let minted = format
+            .mint_secret_for(within)
+            .map_err(|error| match error {
+                MintError::PublicId => not_found(),
+                error => internal(error),
+            })?;
         // Read first, so that nothing is hashed in vain. What is looked at never changes; whether the credential still
         // lives is for the store to say.
         let record = self.store.find(format.kind(), id).await;
@@ -322,6 +347,10 @@ impl CredentialIssuer {
         }
     }
 
+    pub(crate) const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     fn now(&self) -> Timestamp {
         self.gate.clock().now()
     }
@@ -329,13 +358,10 @@ impl CredentialIssuer {
     /// Has the caches forget the credential when the store's answer is an error, or is not waited for: the change may
     /// have been committed all the same.
     fn tell_if_dropped(&self, kind: SecretKind, id: &str) -> TellOnDrop<'_> {
-        TellOnDrop {
-            changes: self.gate.changes(),
-            key: Some(ChangeKey::Credential(kind, id.into())),
-        }
+        TellOnDrop::new(self.gate.changes(), ChangeKey::Credential(kind, id.into()))
     }
 
-    fn format(&self, brand: &str) -> Result<&SecretFormat, AuthError> {
+    pub(crate) fn format(&self, brand: &str) -> Result<&SecretFormat, AuthError> {
         self.gate
             .formats()
             .format(brand)
@@ -405,26 +431,6 @@ impl fmt::Debug for CredentialIssuer {
     }
 }
 
-/// Raises a change unless told that it was published.
-struct TellOnDrop<'a> {
-    changes: &'a Changes,
-    key: Option<ChangeKey>,
-}
-
-impl TellOnDrop<'_> {
-    fn done(mut self) {
-        self.key = None;
-    }
-}
-
-impl Drop for TellOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(key) = &self.key {
-            self.changes.raise(key);
-        }
-    }
-}
-
 fn not_live() -> AuthError {
     AuthError::new(ErrorCode::Conflict)
         .with_message("A revoked or expired credential cannot be rotated")
@@ -434,12 +440,12 @@ fn hash_overload(cause: Cause) -> AuthError {
     AuthError::from(cause).with_retry_after(HASH_RETRY_SECS)
 }
 
-fn store_failed(error: StoreError) -> AuthError {
+pub(crate) fn store_failed(error: StoreError) -> AuthError {
     AuthError::from(Cause::StoreUnavailable)
         .with_retry_after(STORE_RETRY_SECS)
         .with_source(error)
 }
 
-fn internal(error: impl std::error::Error + Send + Sync + 'static) -> AuthError {
+pub(crate) fn internal(error: impl std::error::Error + Send + Sync + 'static) -> AuthError {
     AuthError::new(ErrorCode::InternalError).with_source(error)
 }

@@ -2,12 +2,17 @@
 //!
 //! - [`CredentialIssuer`] mints, rotates and revokes API keys and personal access tokens. Nobody gets to see a secret that
 //!   can do more than they can, or longer: see [`Authority`].
+//! - [`OAuthClients`] registers OAuth clients, rotates their secrets and revokes them with all their tokens.
+//! - [`AuthorizationServer`] answers at the token, revocation and introspection endpoints (RFC 6749 §4.4, RFC 7009, RFC 7662);
+//!   [`ClientAuthenticator`] is how clients prove themselves there.
+//! - [`AuthorizationServerMetadata`] and [`ProtectedResourceMetadata`] are the documents by which clients find them
+//!   (RFC 8414, RFC 9728).
 //! - [`SigningKeys`] keeps the keys that sign access tokens: generated, published before use, retired after the last token
 //!   they signed has expired, and sealed at rest under a [`SealingKey`].
 //! - [`AccessTokens`] signs access tokens (RFC 9068).
 //! - [`guard_tag_keys`] loads the keys of the guard tags, or makes the first one.
 //!
-//! No framework and no endpoint is in here: handlers call it.
+//! No framework is in here: handlers call it.
 //!
 //! # A key's life
 //!
@@ -81,16 +86,26 @@
 
 mod access_token;
 mod authority;
+mod client;
 mod credential;
 mod guard_tag;
+mod metadata;
+mod oauth;
 mod sealing;
 mod signing;
+mod told;
 
 pub use access_token::{AccessTokens, Grant, IssueError, IssuedToken};
 pub use authority::Authority;
+pub use client::OAuthClients;
 pub use credential::{
     CredentialIssuer, MintRequest, MintedCredential, RotatedCredential, RotationGrace,
 };
 pub use guard_tag::{GuardTagError, guard_tag_keys};
+pub use metadata::{AuthorizationServerMetadata, MetadataError, ProtectedResourceMetadata};
+pub use oauth::{
+    AuthorizationServer, AuthorizationServerBuilder, ClientAuthenticator, OAuthAnswer,
+    OAuthRequest, TenantResource,
+};
 pub use sealing::{SealError, SealingKey};
 pub use signing::{KeyLifetimes, SigningKeys, SigningKeysError};

@@ -178,6 +178,12 @@ impl SecretFormat {
         self.kind
     }
 
+    /// Whether the secret holds the id of its record. That of an [unnamed](Self::unnamed) secret travels beside it.
+    #[must_use]
+    pub fn has_id(&self) -> bool {
+        self.layout != Layout::Unnamed
+    }
+
     /// The brand, without the underscore that follows it. Of imported keys, their prefix without such an underscore.
     #[must_use]
     pub fn brand(&self) -> &str {

@@ -39,6 +39,19 @@ impl Formats {
         }
     }
 
+    /// These formats and one more.
+    ///
+    /// # Errors
+    ///
+    /// As [`FormatsBuilder::build`].
+    pub fn with(self, format: SecretFormat) -> Result<Self, FormatErrors> {
+        let mut secrets = self.secrets.into_vec();
+        secrets.extend(self.catch_all.map(|format| *format));
+        secrets.push(format);
+        let jwt = self.jwt;
+        FormatsBuilder { secrets, jwt }.build()
+    }
+
     /// The format of a brand (without underscore), for minting.
     #[must_use]
     pub fn format(&self, brand: &str) -> Option<&SecretFormat> {

@@ -12,13 +12,15 @@
 //! 8. the policy: mode, tenant, scope, role, plan
 //! 9. the rate limits: one charge, and none to a tenant's quota for a refused call
 //!
-//! A signed token climbs the same ladder: its signature is its proof, its revocation epochs and deny-list its state.
+//! A signed token climbs the same ladder: its signature is its proof, its revocation epochs and deny-list its state. An OAuth
+//! client climbs it as far as to its state ([`Gate::authenticate_client`]), and calls by the tokens that it gets for it.
 
 mod admission;
 mod arrival;
 mod builder;
 mod cache;
 mod caller;
+mod client;
 mod coherence;
 mod decide;
 mod flight;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 pub use admission::{Admission, Admitted, AnswerFields, Pending};
 pub use arrival::Arrival;
 pub use builder::{GateBuilder, GateError};
+pub use client::Client;
 pub use coherence::Coherence;
 pub use guarded::Guarded;
 pub use stats::GateStats;

@@ -111,16 +111,19 @@ impl Usage {
 }
 
 impl Record {
-    /// Prepares what the store answered, and takes over what an earlier reading knew; `None` for kinds that are never
-    /// presented as bearer credentials.
+    /// Prepares what the store answered, and takes over what an earlier reading knew.
     pub(super) fn new(
         stored: CredentialRecord,
         tenancy: Arc<Tenancy>,
         earlier: Option<&Self>,
         stamps: [Stamp; 2],
         compiler: &Compiler,
-    ) -> Option<Self> {
-        let mode = mode_of(stored.kind)?;
+    ) -> Self {
+        let (mode, subject) = match mode_of(stored.kind) {
+            Some(mode) => (mode, Subject::User(stored.owner)),
+            // A client calls by the tokens that it gets for its secret, and on nobody's behalf.
+            None => (Mode::Jwt, Subject::Client(stored.id.clone())),
+        };
         let known = earlier.map_or(&[][..], |earlier| &earlier.secrets);
         let secrets = stored.secrets.into_iter();
         let secrets = secrets
@@ -129,7 +132,7 @@ impl Record {
         let grants = Grants::new(&stored.scopes, compiler.requirements());
         let identity = Identity {
             mode,
-            subject: Subject::User(stored.owner),
+            subject,
             credential: stored.id.clone(),
             scopes: stored.scopes,
             expires_at: stored.expires_at,
@@ -139,7 +142,7 @@ impl Record {
             || Arc::new(Usage::new(stored.kind, stored.id.clone())),
             |earlier| Arc::clone(&earlier.usage),
         );
-        Some(Self {
+        Self {
             secrets,
             caller: Caller::new(identity, Some(tenancy)),
             grants,
@@ -149,7 +152,7 @@ impl Record {
             stamps,
             usage,
             charged: Remembered::new(),
-        })
+        }
     }
 
     /// The secret for which memory proves the text that `digest` is of.
@@ -240,6 +243,7 @@ impl LiveSecret {
     }
 }
 
+/// By which mode a secret's holder calls; `None` for kinds that are never presented as bearer credentials.
 pub(super) const fn mode_of(kind: SecretKind) -> Option<Mode> {
     match kind {
         SecretKind::ApiKey => Some(Mode::ApiKey),

@@ -37,13 +37,13 @@ pub(super) type Verdict = Result<bool, AuthError>;
 pub(super) type ProofFlight = (Box<str>, u64);
 
 /// A presented secret, copied out of the request.
-struct Presented {
-    kind: SecretKind,
-    id: Box<str>,
-    text: Secret,
-    digest: ProofDigest,
+pub(super) struct Presented {
+    pub(super) kind: SecretKind,
+    pub(super) id: Box<str>,
+    pub(super) text: Secret,
+    pub(super) digest: ProofDigest,
     /// Whether the text may have a guard tag.
-    taggable: bool,
+    pub(super) taggable: bool,
 }
 
 impl Shared {
@@ -126,7 +126,7 @@ impl Shared {
     }
 
     /// Reads the record and proves the secret against it. Answers a record that was current after the proof.
-    async fn prove(
+    pub(super) async fn prove(
         self: &Arc<Self>,
         presented: &Arc<Presented>,
         source: Option<IpAddr>,
@@ -311,19 +311,17 @@ impl Shared {
                 .map_err(super::shared::store_failed)?;
             let key = RecordKeyRef { kind, id: &id };
             let earlier = shared.records.get(&key);
-            let Some(record) = stored.and_then(|stored| {
-                let tenancy = shared.tenancy(stored.tenant.clone(), None);
-                Record::new(
-                    stored,
-                    tenancy,
-                    earlier.as_deref(),
-                    stamps,
-                    &shared.compiler,
-                )
-            }) else {
+            let Some(stored) = stored else {
                 return Ok(None);
             };
-            let record = Arc::new(record);
+            let tenancy = shared.tenancy(stored.tenant.clone(), None);
+            let record = Arc::new(Record::new(
+                stored,
+                tenancy,
+                earlier.as_deref(),
+                stamps,
+                &shared.compiler,
+            ));
             let key = RecordKey::of(&record);
             shared.records.insert(key, Arc::clone(&record));
             Ok(Some(record))
@@ -348,7 +346,12 @@ impl Shared {
             .map_err(failure_limited)
     }
 
-    fn not_blocked(&self, source: Option<IpAddr>, id: &str, nanos: u64) -> Result<(), AuthError> {
+    pub(super) fn not_blocked(
+        &self,
+        source: Option<IpAddr>,
+        id: &str,
+        nanos: u64,
+    ) -> Result<(), AuthError> {
         match self.failures.is_blocked(source, id, nanos) {
             Some(retry_after) => Err(failure_limited(retry_after)),
             None => Ok(()),

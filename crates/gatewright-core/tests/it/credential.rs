@@ -614,3 +614,20 @@ fn reading_allocates_nothing() {
     });
     assert_eq!(counted.count_total, 0);
 }
+
+#[test]
+fn formats_take_one_more_unless_it_could_be_taken_for_another() {
+    let standard = Formats::standard();
+    let client = SecretFormat::unnamed(SecretKind::Client, "apx_secret");
+    assert!(!client.has_id());
+    assert!(standard.iter().all(SecretFormat::has_id));
+    let more = standard.clone().with(client).unwrap();
+    assert_eq!(more.iter().count(), standard.iter().count() + 1);
+    assert!(more.accepts_jwt());
+    for format in more.iter() {
+        let minted = format.mint().unwrap();
+        assert!(more.classify(minted.secret.expose().as_bytes()).is_ok());
+    }
+    let twice = standard.with(SecretFormat::dotted(SecretKind::Pat, "tnx_old"));
+    assert!(twice.is_err());
+}

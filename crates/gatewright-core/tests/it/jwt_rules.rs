@@ -707,6 +707,12 @@ fn configured_claims_audiences_and_types() {
     }
     let second = forge.with_claims(&claims_with("aud", Some(r#""https://second.example""#)));
     assert!(verify(rules().audience("https://second.example"), &second).is_ok());
+    assert!(verify(rules().insecure_any_audience(), &second).is_ok());
+    let nobodys = forge.with_claims(&claims_with("aud", None));
+    assert_eq!(
+        verify(rules().insecure_any_audience(), &nobodys).unwrap_err(),
+        JwtError::MissingClaim(ClaimName::Audience)
+    );
     let untyped = forge.sign(r#"{"alg":"EdDSA","kid":"k"}"#, CLAIMS);
     assert!(verify(rules().typ(TypRule::Any), &untyped).is_ok());
     let id_token = forge.sign(r#"{"alg":"EdDSA","kid":"k","typ":"JWT"}"#, CLAIMS);

@@ -15,6 +15,7 @@ mod document;
 mod error;
 mod fixture;
 mod gate_caches;
+mod gate_client;
 mod gate_flight;
 mod gate_migrate;
 mod gate_policy;
