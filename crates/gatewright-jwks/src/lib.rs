@@ -32,7 +32,7 @@
 //! let keys = RemoteKeys::from_issuer(&http, server.url(), RefreshPolicy::new())?;
 //! keys.refetch().await?;
 //!
-//! let verifier = Verifier::builder(server.url(), idp.audience()).algorithms([Algorithm::EdDsa]).build()?;
+//! let verifier = Verifier::builder(server.url(), idp.audience()).algorithms([Algorithm::Rs256]).build()?;
 //! let now = idp.gate().clock().now();
 //! let verify = |token: &str| verifier.verify(token, &keys.live().load(), now).map(drop);
 //! assert_eq!(verify(&idp.token("usr_1").sign()), Ok(()));

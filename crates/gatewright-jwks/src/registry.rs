@@ -40,6 +40,20 @@ impl TenantRegistry {
     }
 }
 
+/// All tenants at once, as when a service starts.
+impl<S: Into<Box<str>>> FromIterator<(S, Arc<TenantProviders>)> for TenantRegistry {
+    fn from_iter<I: IntoIterator<Item = (S, Arc<TenantProviders>)>>(tenants: I) -> Self {
+        let slugs = tenants
+            .into_iter()
+            .map(|(slug, providers)| (slug.into(), providers));
+        Self {
+            tenants: Slugs {
+                table: ArcSwap::from_pointee(slugs.collect()),
+            },
+        }
+    }
+}
+
 impl Federation for TenantRegistry {
     fn providers(&self, tenant: &str) -> Option<Arc<TenantProviders>> {
         self.tenants.get(tenant)

@@ -21,7 +21,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 async fn provider() -> (TestAuthority, JwksServer) {
     let kind = TenantKind::from_static("workspace");
-    let mut authority = TestAuthority::new(kind, ["acme"]).await;
+    let mut authority = TestAuthority::builder(kind)
+        .algorithm(Algorithm::EdDsa)
+        .build()
+        .await;
     let server = authority.serve_as_issuer().await;
     (authority, server)
 }
