@@ -121,7 +121,7 @@ impl HttpClient {
         self.send(request, now).await
     }
 
-    /// The client for a URL, which may have been judged by another list of hosts.
+    /// The client for a URL, which is judged again: nothing is sent on the word of an earlier judgement.
     fn judged(&self, url: &RemoteUrl) -> Result<&Client, FetchError> {
         match url.judge(&self.inner.allowed) {
             Ok(true) => Ok(&self.inner.exempt),
