@@ -21,19 +21,17 @@ pub(super) async fn run(shared: Arc<Shared>, ended: watch::Sender<Ended>) {
         let now = shared.policy.clock.now();
         let fetch = shared.location.fetch(&shared.http, now);
         // With discovery it is up to three requests, and who waits is told of one time-out.
-        let pause = match timeout(shared.http.timeout(), fetch).await {
-            Ok(Ok(fetched)) => {
+        let fetched = timeout(shared.http.timeout(), fetch)
+            .await
+            .unwrap_or(Err(FetchError::TimedOut.into()));
+        let pause = match fetched {
+            Ok(fetched) => {
                 failures = 0;
                 let pause = shared.accept(&fetched);
                 shared.end(&ended, Ok(()));
                 pause
             }
-            failed => {
-                let failure = failed.map_or(FetchError::TimedOut.into(), |fetched| {
-                    fetched
-                        .err()
-                        .unwrap_or_else(|| FetchError::Malformed.into())
-                });
+            Err(failure) => {
                 failures = failures.saturating_add(1);
                 let pause = shared.endure(&failure, failures);
                 shared.end(&ended, Err(failure.error));

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "tests: helpers outside of a test function panic too"
+    reason = "also in the functions that tests share"
 )]
 
 mod discovery;
