@@ -27,6 +27,7 @@
 //! | `tower` | `gatewright::tower`: a layer for any `http` 1.x service, such as those of hyper and tonic |
 //! | `client` | `gatewright::tower::client`: presents credentials, obtains tokens, retries; with `tower` |
 //! | `issuer` | `gatewright::issuer`: mints, rotates and revokes credentials, signs access tokens |
+//! | `jwks` | `gatewright::jwks`: fetches the keys of identity providers, and asks them about tokens |
 //! | `sqlite` | `gatewright::sqlx`: the store in SQLite, compiled in |
 //! | `testing` | `gatewright::testing`: a gate with credentials for tests, a clock that stands still |
 //! | `bcrypt` | verifies bcrypt hashes that were made elsewhere, until the first use replaces them |
@@ -86,11 +87,13 @@ pub use gatewright_actix as actix;
 #[cfg(feature = "axum")]
 pub use gatewright_axum as axum;
 pub use gatewright_core::{
-    audit, cors, credential, dialect, document, error, gate, hash, jwt, limit, policy, principal,
-    role, scope, scopes, source, store, time,
+    audit, cors, credential, dialect, document, error, federation, gate, hash, jwt, limit, policy,
+    principal, role, scope, scopes, source, store, time,
 };
 #[cfg(feature = "issuer")]
 pub use gatewright_issuer as issuer;
+#[cfg(feature = "jwks")]
+pub use gatewright_jwks as jwks;
 #[cfg(feature = "sqlite")]
 pub use gatewright_sqlx as sqlx;
 #[cfg(feature = "testing")]

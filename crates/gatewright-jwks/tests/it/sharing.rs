@@ -1,0 +1,48 @@
+//! One fetch for all who trust the same provider.
+
+use std::sync::Arc;
+
+use gatewright_core::federation::KeySource;
+use gatewright_jwks::{KeySources, UrlError};
+use gatewright_testing::FakeClock;
+
+use crate::server::Server;
+use crate::{allowing, key_set, new_key, still};
+
+#[tokio::test]
+async fn the_same_url_is_one_source_while_somebody_holds_it() {
+    let server = Server::saying(key_set(&[new_key()])).await;
+    let http = allowing(server.url()).build().unwrap();
+    let sources = KeySources::new(http, still(&FakeClock::at(1_000)));
+    let first = sources.from_jwks_url(server.url()).unwrap();
+    let again = sources
+        .from_jwks_url(&format!("{}/", server.url()))
+        .unwrap();
+    assert!(Arc::ptr_eq(&first, &again));
+    let other = sources
+        .from_jwks_url(&format!("{}/b", server.url()))
+        .unwrap();
+    assert!(!Arc::ptr_eq(&first, &other));
+    first.refetch().await.unwrap();
+    other.refetch().await.unwrap();
+    assert_eq!(server.seen().len(), 2);
+    drop((first, again));
+    let anew = sources.from_jwks_url(server.url()).unwrap();
+    anew.refetch().await.unwrap();
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn an_issuer_is_no_url_of_keys_and_spelled_in_one_way() {
+    let server = Server::saying(key_set(&[new_key()])).await;
+    let http = allowing(server.url()).build().unwrap();
+    let sources = KeySources::new(http, still(&FakeClock::at(1_000)));
+    let keys = sources.from_jwks_url(server.url()).unwrap();
+    let issuer = sources.from_issuer(server.url()).unwrap();
+    let slash = sources.from_issuer(&format!("{}/", server.url())).unwrap();
+    let again = sources.from_issuer(server.url()).unwrap();
+    assert!(Arc::ptr_eq(&issuer, &again));
+    assert!(!Arc::ptr_eq(&issuer, &keys) && !Arc::ptr_eq(&issuer, &slash));
+    let refused = sources.from_issuer("http://idp.example").unwrap_err();
+    assert_eq!(refused, UrlError::Scheme);
+}
