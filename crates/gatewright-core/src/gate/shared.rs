@@ -147,6 +147,12 @@ impl Shared {
             {
                 return answer;
             }
+            if let Some(name) = self.formats.glance(token)
+                && let Some(answer) =
+                    self.admit_known_secret(token, name, self.request(policy, arrival))
+            {
+                return answer;
+            }
             match self.formats.classify(token) {
                 Ok(credential) => {
                     return self.admit_credential(credential, self.request(policy, arrival));
