@@ -207,7 +207,9 @@ impl Shared {
                 continue;
             }
             if paid {
-                self.failures.forgive(source, &presented.id);
+                let nanos = self.clock.monotonic_nanos();
+                self.failures
+                    .forgive_and_forget(source, &presented.id, nanos);
             }
             verdict?;
             // The flight may have remembered it on another reading of the record.

@@ -303,6 +303,11 @@ impl<N: Send + Sync> Table<N> {
         turn
     }
 
+    /// Forgets the key's bucket if its state is none that is later than `settled`.
+    pub(super) fn forget_settled(&self, key: Key, settled: u64) {
+        self.forget(key.digest, settled);
+    }
+
     /// Removes a bucket that is full again or gone. Marking it comes first: a call that holds it
     /// finds the mark and looks again, so no call is counted in a bucket that nobody can find.
     fn forget(&self, digest: u128, settled: u64) {
