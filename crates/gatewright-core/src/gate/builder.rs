@@ -7,6 +7,7 @@ use super::coherence::Watch;
 use super::flight::Flights;
 use super::shared::Shared;
 use super::stats::Counters;
+use super::token::SHARED_SCOPES;
 use super::{Coherence, Gate};
 use crate::audit::{AuditSink, NoAudit};
 use crate::credential::Formats;
@@ -149,6 +150,7 @@ impl GateBuilder {
             read_flights: Flights::new(),
             proof_flights: Flights::new(),
             tokens: TokenCache::new(self.cache_capacity.max(1), MAX_TOKEN_LIFE_SECS),
+            scopes: Cache::new(SHARED_SCOPES),
             places: Cache::new(self.cache_capacity),
             tenancies: Cache::new(self.cache_capacity),
             failures: FailureLimiter::new(),
