@@ -114,9 +114,9 @@ impl GateBuilder {
 
     /// How many credential records, verified tokens and memberships to keep in memory, of each; 100,000 if not said.
     ///
-    /// With two scopes and what an allocator rounds up, a record takes some 600 bytes beside the texts that the store answered
-    /// (ids, hash, scopes), and a token some 750 beside its own text; each has 128 more for every few threads that used it
-    /// besides the first ones.
+    /// With what an allocator rounds up, a record takes some 570 bytes beside the texts that the store answered (ids, hash,
+    /// scopes), and a token some 590 beside its own text; each has 128 more for every few threads that used it besides the
+    /// first ones.
     #[must_use]
     pub const fn cache_capacity(mut self, entries: usize) -> Self {
         self.cache_capacity = entries;
