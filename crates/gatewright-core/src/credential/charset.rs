@@ -14,8 +14,15 @@ pub(super) fn is_all(text: &[u8], class: impl Fn(u8) -> u8) -> bool {
     let Some(end) = text.last_chunk::<WIDTH>() else {
         // Every class has an `a`.
         let mut chunk = [b'a'; WIDTH];
-        for (place, byte) in chunk.iter_mut().zip(text) {
-            *place = *byte;
+        if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+            // Both halves of the chunk, which may look at a byte twice.
+            let (left, right) = chunk.split_at_mut(WIDTH / 2);
+            left.copy_from_slice(first);
+            right.copy_from_slice(last);
+        } else {
+            for (place, byte) in chunk.iter_mut().zip(text) {
+                *place = *byte;
+            }
         }
         return are_all(&[chunk], class);
     };

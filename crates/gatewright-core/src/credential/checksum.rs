@@ -20,9 +20,59 @@ pub(super) fn checksum(body: &[u8]) -> [u8; CHECKSUM_LENGTH] {
     text
 }
 
+/// Whether `sum` is the checksum of `body`. Reading six digits takes a third of the time that dividing them out takes.
+pub(super) fn is_checksum(body: &[u8], sum: &[u8; CHECKSUM_LENGTH]) -> bool {
+    let value = sum
+        .iter()
+        .fold(0, |value, digit| value * 62 + VALUES[usize::from(*digit)]);
+    // Six digits have one value each, so no other six have this one.
+    value == u64::from(crc32fast::hash(body))
+}
+
+/// What each digit stands for. Anything else makes the whole larger than a CRC can be, wherever it stands, and no sum of six
+/// overflows.
+static VALUES: [u64; 256] = {
+    let mut values = [1 << 33; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u64;
+        value += 1;
+    }
+    values
+};
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_checksum_is_the_one_that_is_made(
+            body in prop::collection::vec(any::<u8>(), 0..60),
+            place in 0..CHECKSUM_LENGTH,
+            other: u8,
+        ) {
+            let mut sum = checksum(&body);
+            prop_assert!(is_checksum(&body, &sum));
+            let right = std::mem::replace(&mut sum[place], other);
+            prop_assert_eq!(is_checksum(&body, &sum), right == other);
+        }
+    }
+
+    /// A digit's value is counted 62⁵ times at most: 2³³ times that is less than 2⁶⁴, and six such are.
+    #[test]
+    fn no_other_character_is_a_digit() {
+        for strange in (0..=u8::MAX).filter(|byte| !byte.is_ascii_alphanumeric()) {
+            assert!(!is_checksum(b"", &[strange; CHECKSUM_LENGTH]));
+            for place in 0..CHECKSUM_LENGTH {
+                let mut sum = *b"000000";
+                sum[place] = strange;
+                assert!(!is_checksum(b"", &sum), "{strange} at {place}");
+            }
+        }
+    }
 
     /// Computed with CPython 3: `zlib.crc32(body)` and repeated `divmod(n, 62)`. The CRC of `123456789`,
     /// 0xCBF43926 = 3421780262, is the check value of CRC-32/ISO-HDLC in the CRC catalogue.

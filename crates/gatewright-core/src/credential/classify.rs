@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::charset;
-use super::checksum::{CHECKSUM_LENGTH, checksum};
+use super::checksum::{CHECKSUM_LENGTH, is_checksum};
 use super::format::{Layout, SecretFormat, SecretKind};
 use super::imported::PublicId;
 use super::registry::Formats;
@@ -188,6 +188,26 @@ impl Formats {
     }
 }
 
+impl Formats {
+    /// The kind and the id of what may be a secret with a checksum, without a look at its characters: enough to find what is
+    /// known of it, and nothing to rely on. Length, separator and checksum are right, so that a mistyped secret isn't looked
+    /// for. [`classify`](Self::classify) refuses some of what this accepts; of what it reads as a secret with a checksum, it
+    /// reads the same kind and id.
+    pub(crate) fn glance<'a>(&self, token: &'a [u8]) -> Option<(SecretKind, &'a [u8])> {
+        let mut formats = self.secrets.iter();
+        let format = formats.find(|format| token.starts_with(format.prefix.as_bytes()))?;
+        let Layout::Separated(separator) = format.layout else {
+            return None;
+        };
+        let body = token.get(format.prefix.len()..)?;
+        let (id, rest) = body.split_at_checked(format.id_length)?;
+        let (first, secret) = rest.split_first()?;
+        let (covered, sum) = token.split_last_chunk()?;
+        let is_whole = *first == separator && secret.len() == format.secret_length();
+        (is_whole && is_checksum(covered, sum)).then_some((format.kind, id))
+    }
+}
+
 /// Whether the text begins as the base64url of `{` and one more byte: an `e`, then a character whose value has both
 /// upper bits set.
 ///
@@ -237,7 +257,7 @@ fn secret<'a>(format: &SecretFormat, token: &'a [u8]) -> Result<SecretCredential
                 .split_last_chunk::<CHECKSUM_LENGTH>()
                 .ok_or(Malformed::Checksum)?;
             // Not a secret comparison: anybody can compute the checksum.
-            if checksum(covered) != *sum {
+            if !is_checksum(covered, sum) {
                 return Err(Malformed::Checksum);
             }
         }
@@ -317,6 +337,45 @@ mod tests {
             return Err(Malformed::BadCharacter);
         }
         Ok(segments)
+    }
+
+    fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            "[a-z0-9_.]{0,60}".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..60),
+        ]
+    }
+
+    proptest! {
+        /// What a glance finds is what the rules find, where they find anything.
+        #[test]
+        fn a_glance_sees_what_is_there(
+            brand in prop::sample::select(vec!["tnx", "patv1", "apx_live_sk", ""]),
+            rest in any_bytes(),
+            place in 0_usize..60,
+            other: u8,
+        ) {
+            let formats = Formats::standard();
+            let mut texts = vec![[brand.as_bytes(), b"_", &rest].concat()];
+            if let Some(format) = formats.format(brand) {
+                let minted = format.mint().unwrap();
+                texts.push(minted.secret.expose().as_bytes().to_vec());
+                let mut mistyped = minted.secret.expose().as_bytes().to_vec();
+                let place = place % mistyped.len();
+                mistyped[place] = other;
+                texts.push(mistyped);
+            }
+            for text in texts {
+                let glance = formats.glance(&text);
+                match formats.classify(&text) {
+                    Ok(Credential::Secret(secret)) if secret.brand() != "apx_live_sk" => {
+                        prop_assert_eq!(glance, Some((secret.kind(), secret.public_id().as_bytes())));
+                    }
+                    Err(Malformed::BadCharacter | Malformed::Id) => {}
+                    _ => prop_assert_eq!(glance, None),
+                }
+            }
+        }
     }
 
     fn agrees(token: &[u8]) {

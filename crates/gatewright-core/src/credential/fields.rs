@@ -167,6 +167,10 @@ fn bearer(line: &[u8]) -> Result<&[u8], Line<'_>> {
     const BEARER: &[u8] = b"bearer";
 
     let line = trim(line);
+    // As nearly all write it. What follows says the same of it.
+    if let Some(rest) = line.strip_prefix(b"Bearer ") {
+        return Ok(trim_spaces(rest));
+    }
     let Some((scheme, rest)) = line.split_at_checked(BEARER.len()) else {
         // Too short for a bearer. An empty line names no scheme at all.
         return Err(match line.first() {

@@ -7,6 +7,7 @@ use super::coherence::Watch;
 use super::flight::Flights;
 use super::shared::Shared;
 use super::stats::Counters;
+use super::token::SHARED_SCOPES;
 use super::{Coherence, Gate};
 use crate::audit::{AuditSink, NoAudit};
 use crate::credential::Formats;
@@ -113,9 +114,9 @@ impl GateBuilder {
 
     /// How many credential records, verified tokens and memberships to keep in memory, of each; 100,000 if not said.
     ///
-    /// With two scopes and what an allocator rounds up, a record takes some 600 bytes beside the texts that the store answered
-    /// (ids, hash, scopes), and a token some 750 beside its own text; each has 128 more for every few threads that used it
-    /// besides the first ones.
+    /// With what an allocator rounds up, a record takes some 570 bytes beside the texts that the store answered (ids, hash,
+    /// scopes), and a token some 590 beside its own text; each has 128 more for every few threads that used it besides the
+    /// first ones.
     #[must_use]
     pub const fn cache_capacity(mut self, entries: usize) -> Self {
         self.cache_capacity = entries;
@@ -149,6 +150,7 @@ impl GateBuilder {
             read_flights: Flights::new(),
             proof_flights: Flights::new(),
             tokens: TokenCache::new(self.cache_capacity.max(1), MAX_TOKEN_LIFE_SECS),
+            scopes: Cache::new(SHARED_SCOPES),
             places: Cache::new(self.cache_capacity),
             tenancies: Cache::new(self.cache_capacity),
             failures: FailureLimiter::new(),

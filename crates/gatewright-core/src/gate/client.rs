@@ -100,7 +100,11 @@ impl Shared {
         let digest = self.proof_key.digest(secret.as_bytes());
         let kind = SecretKind::Client;
         // What memory proves is no guess, whatever others have tried from this address.
-        let is_proven = self.records.look(&RecordKeyRef { kind, id }, |record| {
+        let key = RecordKeyRef {
+            kind,
+            id: id.as_bytes(),
+        };
+        let is_proven = self.records.look(&key, |record| {
             record.proven_by(&digest, moment.unix).is_some()
         });
         if is_proven != Some(true) {

@@ -155,6 +155,13 @@ impl Record {
         }
     }
 
+    /// Whether memory proves any text.
+    pub(super) fn has_proof(&self) -> bool {
+        self.secrets
+            .iter()
+            .any(|secret| secret.proof.get().is_some())
+    }
+
     /// The secret for which memory proves the text that `digest` is of.
     pub(super) fn proven_by(&self, digest: &ProofDigest, now: Timestamp) -> Option<&LiveSecret> {
         self.live(now)
@@ -272,7 +279,8 @@ pub(super) struct RecordKey {
 #[derive(Clone, Copy)]
 pub(super) struct RecordKeyRef<'a> {
     pub(super) kind: SecretKind,
-    pub(super) id: &'a str,
+    /// As it came: no record has an id that is not text.
+    pub(super) id: &'a [u8],
 }
 
 impl RecordKey {
@@ -286,7 +294,7 @@ impl RecordKey {
     pub(super) fn as_ref(&self) -> RecordKeyRef<'_> {
         RecordKeyRef {
             kind: self.kind,
-            id: self.id.as_str(),
+            id: self.id.as_str().as_bytes(),
         }
     }
 }
@@ -294,7 +302,7 @@ impl RecordKey {
 impl Hash for RecordKeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Ids of two kinds are hardly ever the same, and one write is what a warm call has time for.
-        state.write(self.id.as_bytes());
+        state.write(self.id);
     }
 }
 
@@ -306,7 +314,7 @@ impl Hash for RecordKey {
 
 impl Equivalent<RecordKey> for RecordKeyRef<'_> {
     fn equivalent(&self, key: &RecordKey) -> bool {
-        self.kind == key.kind && self.id == key.id.as_str()
+        self.kind == key.kind && self.id == key.id.as_str().as_bytes()
     }
 }
 

@@ -47,6 +47,30 @@ pub(super) struct Presented {
 }
 
 impl Shared {
+    /// The answer to a secret that was proven before, if memory knows all that it takes. `text` need not be a secret at all: what
+    /// was proven was [classified](crate::credential::Formats::classify) first, and the same digest means the same text, so
+    /// that its characters need not be looked at again.
+    pub(super) fn admit_known_secret(
+        &self,
+        text: &[u8],
+        (kind, id): (SecretKind, &[u8]),
+        request: Request<'_>,
+    ) -> Option<Admission> {
+        if !self.watch.serves_from_memory(request.nanos) {
+            return None;
+        }
+        let judge = |record: &Arc<Record>| {
+            if !record.has_proof() || !self.is_current(&record.stamps) {
+                return None;
+            }
+            let digest = self.proof_key.digest(text);
+            let secret = record.proven_by(&digest, request.now)?;
+            self.catch_up_renewal(record, secret, text, true);
+            Some(self.conclude_secret(record, request))
+        };
+        self.records.look(&RecordKeyRef { kind, id }, judge)?
+    }
+
     pub(super) fn admit_secret(
         self: &Arc<Self>,
         presented: SecretCredential<'_>,
@@ -58,9 +82,10 @@ impl Shared {
         }
         let text = presented.expose().as_bytes();
         let digest = self.proof_key.digest(text);
+        let id = presented.public_id();
         let key = RecordKeyRef {
             kind: presented.kind(),
-            id: presented.public_id(),
+            id: id.as_bytes(),
         };
         let serves = self.watch.serves_from_memory(request.nanos);
         let mut is_proven = false;
@@ -75,13 +100,12 @@ impl Shared {
         if let Some(answer) = self.records.look(&key, judge).flatten() {
             return answer;
         }
-        if !is_proven && let Err(refusal) = self.not_blocked(request.source, key.id, request.nanos)
-        {
+        if !is_proven && let Err(refusal) = self.not_blocked(request.source, id, request.nanos) {
             return Admission::Ready(Err(refusal));
         }
         let presented = Arc::new(Presented {
             kind: key.kind,
-            id: key.id.into(),
+            id: id.into(),
             text: Secret::new(presented.expose().to_owned()),
             digest,
             taggable: presented.holds_128_bits(),
@@ -183,7 +207,9 @@ impl Shared {
                 continue;
             }
             if paid {
-                self.failures.forgive(source, &presented.id);
+                let nanos = self.clock.monotonic_nanos();
+                self.failures
+                    .forgive_and_forget(source, &presented.id, nanos);
             }
             verdict?;
             // The flight may have remembered it on another reading of the record.
@@ -272,7 +298,10 @@ impl Shared {
     }
 
     async fn read_record(self: &Arc<Self>, kind: SecretKind, id: &str) -> Reading {
-        let key = RecordKeyRef { kind, id };
+        let key = RecordKeyRef {
+            kind,
+            id: id.as_bytes(),
+        };
         if let Some(record) = self.cached(key, self.clock.monotonic_nanos()) {
             return Ok(Some(record));
         }
@@ -309,7 +338,10 @@ impl Shared {
                 .find(kind, &id)
                 .await
                 .map_err(super::shared::store_failed)?;
-            let key = RecordKeyRef { kind, id: &id };
+            let key = RecordKeyRef {
+                kind,
+                id: id.as_bytes(),
+            };
             let earlier = shared.records.get(&key);
             let Some(stored) = stored else {
                 return Ok(None);

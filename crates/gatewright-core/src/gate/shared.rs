@@ -25,6 +25,7 @@ use crate::limit::{FailureLimiter, Limiter};
 use crate::policy::{CompiledPolicy, Compiler};
 use crate::principal::{Tenancy, TenantId};
 use crate::role::Role;
+use crate::scope::ScopeSet;
 use crate::store::{Changes, CredentialStore, MembershipStore, RevocationStore, Stamp, StoreError};
 use crate::time::{Clock, Moment, Timestamp};
 
@@ -57,6 +58,8 @@ pub(super) struct Shared {
     pub(super) read_flights: Flights<ReadFlight, Reading>,
     pub(super) proof_flights: Flights<ProofFlight, Verdict>,
     pub(super) tokens: TokenCache<Arc<Token>>,
+    /// What tokens' texts of scopes mean.
+    pub(super) scopes: Cache<Box<str>, ScopeSet>,
     pub(super) places: Cache<PlaceKey, Place>,
     /// Tenants as records and places share them.
     pub(super) tenancies: Cache<(TenantId, Option<Role>), Arc<Tenancy>>,
@@ -144,6 +147,12 @@ impl Shared {
             // The same text was verified before, so nothing about its shape is left to be checked.
             if begins_as_jwt(token)
                 && let Some(answer) = self.admit_known_token(token, self.request(policy, arrival))
+            {
+                return answer;
+            }
+            if let Some(name) = self.formats.glance(token)
+                && let Some(answer) =
+                    self.admit_known_secret(token, name, self.request(policy, arrival))
             {
                 return answer;
             }

@@ -3,9 +3,9 @@
 //! A token that was verified before is found again by its signature; only what can change since is looked at: the keys,
 //! the revocation epochs and deny-list, the membership.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 
 use super::builder::MAX_TOKEN_LIFE_SECS;
 use super::caller::Caller;
@@ -24,13 +24,17 @@ use crate::scope::ScopeSet;
 use crate::store::{ChangeKey, Stamp, TenantRef, TokenRef, TokenStanding};
 use crate::time::Timestamp;
 
+/// How many sets of scopes are shared by tokens, of which an issuer has few.
+pub(super) const SHARED_SCOPES: usize = 1_024;
+/// In bytes. Longer ones are each token's own.
+const LONGEST_SHARED_SCOPES: usize = 512;
+
 /// A token whose signature and claims hold.
 pub(super) struct Token {
     claimed: Claimed,
-    /// The holder where no tenant is asked for: a machine in the tenant of its record, a user in none.
-    holder: Caller,
-    /// A user in a tenant that the token was used in. Most are used in one.
-    placed: ArcSwapOption<Placed>,
+    seat: ArcSwap<Seat>,
+    /// A user in no tenant, where the seat is in one and the token is used elsewhere too.
+    alone: OnceLock<Box<Caller>>,
     /// The generations of everything that the standing was read under: user or client, session, token; for a machine also
     /// its record and tenants.
     stamps: [Stamp; 5],
@@ -51,10 +55,18 @@ struct Claimed {
     good_until: Timestamp,
 }
 
-/// A token's user in a tenant.
-struct Placed {
-    place: Place,
+/// The holder of a token: a machine in the tenant of its record, a user in none until the token is used in one. Most are used
+/// in one, and who would be kept for none beside it takes as much memory.
+struct Seat {
+    /// Of a user in a tenant.
+    place: Option<Place>,
     caller: Caller,
+}
+
+impl Seat {
+    fn identity(&self) -> &Identity {
+        self.caller.any().identity()
+    }
 }
 
 impl Token {
@@ -66,20 +78,27 @@ impl Token {
     ) -> Self {
         Self {
             claimed,
-            holder: Caller::new(identity, tenancy),
-            placed: ArcSwapOption::empty(),
+            seat: ArcSwap::from_pointee(Seat {
+                place: None,
+                caller: Caller::new(identity, tenancy),
+            }),
+            alone: OnceLock::new(),
             stamps,
             charged: Remembered::new(),
         }
     }
 
-    fn identity(&self) -> &Identity {
-        self.holder.any().identity()
+    fn jti<'a>(&self, identity: &'a Identity) -> Option<&'a str> {
+        self.claimed.has_jti.then(|| identity.credential.as_str())
     }
 
-    fn jti(&self) -> Option<&str> {
-        let credential = &self.identity().credential;
-        self.claimed.has_jti.then(|| credential.as_str())
+    /// The holder where no tenant is asked for: a machine in the tenant of its record, a user in none. `seat` is the token's.
+    fn alone<'a>(&'a self, seat: &'a Seat) -> &'a Principal {
+        let alone = || Box::new(Caller::new(seat.identity().clone(), None));
+        match &seat.place {
+            None => seat.caller.principal(),
+            Some(_) => self.alone.get_or_init(alone).principal(),
+        }
     }
 }
 
@@ -137,7 +156,8 @@ impl Shared {
                 );
             }
             let asked = request.at(shared.clock.monotonic_nanos());
-            let place = match tenant_of(&token, asked) {
+            let seat = token.seat.load_full();
+            let place = match tenant_of(&token, &seat, asked) {
                 Some((user, tenant)) => {
                     let realm = asked.policy.realm();
                     Some(shared.read_place(user, tenant, realm).await?)
@@ -147,7 +167,7 @@ impl Shared {
             let asked = request.at(shared.clock.monotonic_nanos());
             let concluded = match place {
                 Some(place) => shared.conclude_in(&token, place, asked),
-                None => shared.conclude_token(&token, token.holder.principal(), asked),
+                None => shared.conclude_token(&token, token.alone(&seat), asked),
             };
             concluded.decided().await
         })))
@@ -159,15 +179,16 @@ impl Shared {
         if !self.is_current(&token.stamps) {
             return None;
         }
-        let Some((user, tenant)) = tenant_of(token, request) else {
-            return Some(self.conclude_token(token, token.holder.principal(), request));
+        let seat = token.seat.load();
+        let Some((user, tenant)) = tenant_of(token, &seat, request) else {
+            return Some(self.conclude_token(token, token.alone(&seat), request));
         };
         let realm = request.policy.realm();
-        if let Some(placed) = &*token.placed.load()
-            && placed.place.is_in(tenant, realm)
-            && self.is_current(&placed.place.stamps)
+        if let Some(place) = &seat.place
+            && place.is_in(tenant, realm)
+            && self.is_current(&place.stamps)
         {
-            return Some(self.conclude_token(token, placed.caller.principal(), request));
+            return Some(self.conclude_token(token, seat.caller.principal(), request));
         }
         let place = self.known_place(user, tenant, realm)?;
         Some(self.conclude_in(token, Some(place), request))
@@ -204,7 +225,7 @@ impl Shared {
         };
         let scopes = match claims.scope() {
             ScopeClaim::Absent => ScopeSet::default(),
-            ScopeClaim::Text(text) => ScopeSet::parse(text).ok()?,
+            ScopeClaim::Text(text) => self.scopes(text)?,
             ScopeClaim::List(list) => list
                 .iter()
                 .map(|scope| scope.parse().ok())
@@ -240,6 +261,19 @@ impl Shared {
         Some(Token::new(claimed, identity, None, stamps))
     }
 
+    /// The scopes that a token names; one copy for all whose issuer wrote the same.
+    fn scopes(&self, text: &str) -> Option<ScopeSet> {
+        if text.len() > LONGEST_SHARED_SCOPES {
+            return ScopeSet::parse(text).ok();
+        }
+        if let Some(known) = self.scopes.get(text) {
+            return Some(known);
+        }
+        let scopes = ScopeSet::parse(text).ok()?;
+        self.scopes.insert(text.into(), scopes.clone());
+        Some(scopes)
+    }
+
     fn token_stamps(
         &self,
         subject: &Subject,
@@ -272,8 +306,9 @@ impl Shared {
     /// Asks whether everything that the token depends on still stands, under generations taken before asking. Answers the
     /// token as it is now known; `None` where that is no news.
     async fn read_standing(&self, token: &Token) -> Result<Option<Token>, AuthError> {
-        let (identity, claimed) = (token.identity(), &token.claimed);
-        let jti = token.jti();
+        let seat = token.seat.load_full();
+        let (identity, claimed) = (seat.identity(), &token.claimed);
+        let jti = token.jti(identity);
         let stamps = self.token_stamps(&identity.subject, identity.session.as_ref(), jti);
         let reference = match &identity.subject {
             Subject::User(id) => TokenRef::user(
@@ -295,8 +330,10 @@ impl Shared {
             }
             _ => None,
         };
+        // A user has no tenant by the token alone, and the place of one is not asked for here.
         let tenant = tenancy.as_deref().map(Tenancy::tenant);
-        if stamps == token.stamps && tenant == token.holder.any().tenant() {
+        let is_known = seat.place.is_some() || tenant == seat.caller.any().tenant();
+        if stamps == token.stamps && is_known {
             return Ok(None);
         }
         Ok(Some(Token::new(
@@ -325,32 +362,28 @@ impl Shared {
 
     /// Judges a user in a place that was read; `None` where the user has none.
     fn conclude_in(&self, token: &Token, place: Option<Place>, request: Request<'_>) -> Admission {
+        let kept = token.seat.load();
         let bound = token.claimed.tenant.as_ref();
         // A token that is bound to a tenant is good in no other, whatever its user may do there.
         let place =
             place.filter(|place| bound.is_none_or(|bound| bound == place.tenancy.tenant().id()));
         let Some(place) = place else {
             let cause = Cause::NoMembership;
-            return self.refuse(
-                token.holder.principal(),
-                cause.into(),
-                &token.charged,
-                request,
-            );
+            let alone = token.alone(&kept);
+            return self.refuse(alone, cause.into(), &token.charged, request);
         };
-        let (identity, tenancy) = (token.identity().clone(), Some(Arc::clone(&place.tenancy)));
+        let (identity, tenancy) = (kept.identity().clone(), Some(Arc::clone(&place.tenancy)));
         // A token that is used in many tenants at once keeps the first: it would otherwise write at every call.
-        let kept = token.placed.load();
-        if kept
-            .as_ref()
-            .is_some_and(|kept| self.is_current(&kept.place.stamps))
-        {
+        let keeps = |kept: &Place| self.is_current(&kept.stamps);
+        if kept.place.as_ref().is_some_and(keeps) {
             return self.conclude_token(token, &Principal::new(identity, tenancy), request);
         }
-        let caller = Caller::new(identity, tenancy);
-        let placed = Arc::new(Placed { place, caller });
-        token.placed.store(Some(Arc::clone(&placed)));
-        self.conclude_token(token, placed.caller.principal(), request)
+        let seat = Arc::new(Seat {
+            place: Some(place),
+            caller: Caller::new(identity, tenancy),
+        });
+        token.seat.store(Arc::clone(&seat));
+        self.conclude_token(token, seat.caller.principal(), request)
     }
 
     fn conclude_token(&self, token: &Token, holder: &Principal, request: Request<'_>) -> Admission {
@@ -365,11 +398,15 @@ impl Shared {
 
 /// The tenant that a user's request is made in: the path's, else the token's. A machine has no membership but its
 /// record's tenant.
-fn tenant_of<'a>(token: &'a Token, request: Request<'a>) -> Option<(&'a UserId, TenantRef<'a>)> {
+fn tenant_of<'a>(
+    token: &'a Token,
+    seat: &'a Seat,
+    request: Request<'a>,
+) -> Option<(&'a UserId, TenantRef<'a>)> {
     if !request.policy.accepts(Mode::Jwt) {
         return None;
     }
-    let user = token.identity().subject.user()?;
+    let user = seat.identity().subject.user()?;
     let realm = request.policy.realm();
     if request.policy.tenant_parameter().is_some() {
         return Some((user, TenantRef::Slug(realm.tenant_kind()?, request.tenant?)));

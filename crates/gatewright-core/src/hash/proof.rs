@@ -61,12 +61,18 @@ impl ProofKey {
     pub fn digest(&self, secret: &[u8]) -> ProofDigest {
         let mut state = *self.0;
         let (blocks, rest) = secret.as_chunks::<BLOCK>();
-        compress256(&mut state, blocks);
+        if !blocks.is_empty() {
+            compress256(&mut state, blocks);
+        }
         // The last bytes, one bit, zeros, and the length of all in bits (FIPS 180-4 §5.1.1).
         let mut end = [[0; BLOCK]; 2];
         let bytes = end.as_flattened_mut();
-        for (place, byte) in bytes.iter_mut().zip(rest.iter().chain(&[0x80])) {
-            *place = *byte;
+        // At once: byte by byte this takes as long as the hash.
+        if let Some((text, padding)) = bytes.split_at_mut_checked(rest.len()) {
+            text.copy_from_slice(rest);
+            if let Some(first) = padding.first_mut() {
+                *first = 0x80;
+            }
         }
         let blocks = if rest.len() < BLOCK - 8 { 1 } else { 2 };
         let bits = 8 * (BLOCK + secret.len()) as u64;

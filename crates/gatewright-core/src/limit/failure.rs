@@ -77,6 +77,14 @@ impl FailureLimiter {
         Table::give_back(&held, &self.allowance, 0);
     }
 
+    /// As [`forgive`](Self::forgive), and keeps no memory of a pair that owes nothing then: holders, whose credentials are
+    /// proven once each, would otherwise fill it.
+    pub(crate) fn forgive_and_forget(&self, source: Option<IpAddr>, id: &str, now_nanos: u64) {
+        self.forgive(source, id);
+        let settled = self.allowance.settled(Moment::new(now_nanos, 0));
+        self.table.forget_settled(self.find(source, id), settled);
+    }
+
     fn take(&self, source: Option<IpAddr>, id: &str, now_nanos: u64) -> Result<u64, u64> {
         let key = self.find(source, id);
         let now = Moment::new(now_nanos, 0);
@@ -104,5 +112,31 @@ impl fmt::Debug for FailureLimiter {
             .field("allowance", &self.allowance)
             .field("pairs", &self.table.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_forgiven_and_owes_nothing_is_forgotten_and_a_debtor_is_not() {
+        let limiter = FailureLimiter::with_rate(Rate::TEN_A_MINUTE, 8);
+        let second = 1_000_000_000;
+        for id in ["holder", "guesser"] {
+            limiter.try_failure(None, id, second).unwrap();
+        }
+        limiter.record_failure(None, "guesser", second);
+        limiter.forgive_and_forget(None, "holder", 2 * second);
+        limiter.forgive_and_forget(None, "guesser", 2 * second);
+        assert_eq!(limiter.table.len(), 1);
+        for _ in 0..9 {
+            limiter.try_failure(None, "guesser", 2 * second).unwrap();
+        }
+        assert!(limiter.try_failure(None, "guesser", 2 * second).is_err());
+        // Somebody whose bucket is not there has nothing to be forgotten.
+        limiter.forgive_and_forget(None, "nobody", 2 * second);
+        assert_eq!(limiter.table.len(), 1);
+        assert_eq!(limiter.table.in_line(), 1);
     }
 }

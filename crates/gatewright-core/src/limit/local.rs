@@ -144,10 +144,7 @@ impl LocalLimiter {
             step.3 = taken;
             let left = allowance.remaining(taken, now);
             let is_tighter = tightest.is_none_or(|(least, other, state)| {
-                left < least
-                    || left == least
-                        && standing(charge, taken, now)
-                            .is_tighter_than(&standing(other, state, now))
+                left < least || left == least && is_full_later(charge, taken, other, state, now)
             });
             if is_tighter {
                 tightest = Some((left, charge, taken));
@@ -291,6 +288,22 @@ impl LocalLimiter {
 
 const fn standing(charge: &Charge<'_>, state: u64, now: Moment) -> LimitState {
     charge.allowance.standing(charge.bucket.kind(), state, now)
+}
+
+/// Whether the first of two buckets with as many calls left is the tighter.
+fn is_full_later(
+    charge: &Charge<'_>,
+    taken: u64,
+    other: &Charge<'_>,
+    state: u64,
+    now: Moment,
+) -> bool {
+    // States of rates are times, which need not be counted in seconds to see which is not the later.
+    let both = (charge.allowance, other.allowance);
+    if matches!(both, (Allowance::Rate(_), Allowance::Rate(_))) && taken <= state {
+        return false;
+    }
+    standing(charge, taken, now).is_full_later_than(&standing(other, state, now))
 }
 
 impl Default for LocalLimiter {

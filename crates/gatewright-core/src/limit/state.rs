@@ -110,9 +110,14 @@ impl LimitState {
     pub fn is_tighter_than(&self, other: &Self) -> bool {
         match self.remaining().cmp(&other.remaining()) {
             Ordering::Less => true,
-            Ordering::Equal => self.reset_secs() > other.reset_secs(),
+            Ordering::Equal => self.is_full_later_than(other),
             Ordering::Greater => false,
         }
+    }
+
+    /// Of two with as many calls left, whether this one is the tighter.
+    pub(super) fn is_full_later_than(&self, other: &Self) -> bool {
+        self.reset_secs() > other.reset_secs()
     }
 }
 

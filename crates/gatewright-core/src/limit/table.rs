@@ -306,6 +306,18 @@ impl<N: Send + Sync> Table<N> {
         forgot
     }
 
+    /// Forgets the key's bucket at once if its state is none that is later than `settled`.
+    pub(super) fn forget_settled(&self, key: Key, settled: u64) {
+        let mut line = self.line();
+        // It was put there not long ago.
+        let place = line.iter().rposition(|digest| *digest == key.digest);
+        if let Some(place) = place
+            && self.forget(key.digest, settled)
+        {
+            line.remove(place);
+        }
+    }
+
     /// Removes a bucket if it is full again; says whether it is in the map no longer. Marking it comes first: a call that
     /// holds it finds the mark and looks again, so no call is counted in a bucket that nobody can find.
     fn forget(&self, digest: u128, settled: u64) -> bool {
@@ -329,6 +341,11 @@ impl<N: Send + Sync> Table<N> {
         if let Ok(Some(_)) = removed {
             self.used.fetch_sub(1, Ordering::AcqRel);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_line(&self) -> usize {
+        self.line().len()
     }
 
     fn line(&self) -> MutexGuard<'_, VecDeque<u128>> {
@@ -389,7 +406,7 @@ mod tests {
         let found: Vec<_> = (ROOM..ROOM + 20).filter(|id| newcomer(*id)).collect();
         assert_eq!(found, [ROOM + 9]);
         assert_eq!(table.len(), ROOM as usize);
-        assert_eq!(table.line().len(), ROOM as usize);
+        assert_eq!(table.in_line(), ROOM as usize);
         for id in 0..ROOM - 1 {
             assert!(table.find(key(id)).is_some(), "{id}");
         }

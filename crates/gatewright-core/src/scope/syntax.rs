@@ -6,8 +6,12 @@ use std::str::FromStr;
 ///
 /// A value of this type is well formed and at most [`Scope::MAX_LEN`] bytes long. The order is that of the
 /// text and says nothing about covering. See the [module](crate::scope) for the syntax and its meaning.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope(Cow<'static, str>);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    text: Cow<'static, str>,
+    /// Follows from the text, and comes after it, so that the order is the text's.
+    head: Head,
+}
 
 impl Scope {
     /// The longest scope that is accepted, in bytes.
@@ -38,15 +42,26 @@ impl Scope {
     #[expect(clippy::panic, reason = "the way to refuse a literal at compile time")]
     pub const fn from_static(text: &'static str) -> Scope {
         match validate(text.as_bytes()) {
-            Ok(()) => Scope(Cow::Borrowed(text)),
+            Ok(()) => Scope {
+                text: Cow::Borrowed(text),
+                head: Head::of(text.as_bytes()),
+            },
             Err(error) => panic!("{}", error.message()),
+        }
+    }
+
+    /// Of a text that was validated.
+    fn of(text: String) -> Self {
+        Scope {
+            head: Head::of(text.as_bytes()),
+            text: Cow::Owned(text),
         }
     }
 
     /// The scope as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether this is a permission, that is, has no `*`.
@@ -62,24 +77,57 @@ impl Scope {
     #[must_use]
     #[inline]
     pub fn covers(&self, other: &Scope) -> bool {
+        // Most scopes of a set are told apart by their heads, without a look at texts that lie elsewhere.
+        self.head.may_begin(other.head) && self.covers_text(other.text.as_bytes())
+    }
+
+    fn covers_text(&self, other: &[u8]) -> bool {
         // `*` sits only at the end and after a separator, so dropping it leaves "", "p." or "p:", and what
         // the wildcard covers is what begins so, wildcards among them.
-        let other = other.0.as_bytes();
-        let ours = self.0.as_bytes();
-        // Most scopes of a set are told apart by one byte, without comparing texts. None is empty.
-        if ours.first() != other.first() {
-            return ours == b"*";
-        }
-        match ours {
+        match self.text.as_bytes() {
             [prefix @ .., b'*'] => other.starts_with(prefix),
             permission => {
-                // Whether it can begin so is asked of one word before the whole is compared.
-                let words = (permission.first_chunk::<8>(), other.first_chunk::<8>());
                 matches!(other.get(permission.len()), None | Some(b':'))
-                    && (words.0.is_none() || words.0 == words.1)
                     && other.starts_with(permission)
             }
         }
+    }
+}
+
+/// The first bytes of a scope's text without its `*`, in one word: up to seven in the lower bytes, the first lowest, then
+/// zeros; and in the highest byte, how many bits they are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Head(u64);
+
+impl Head {
+    const BYTES: usize = 7;
+
+    const fn of(text: &[u8]) -> Self {
+        let begin = match text {
+            [begin @ .., b'*'] => begin,
+            text => text,
+        };
+        let mut word = 0;
+        let mut at = 0;
+        while at < begin.len() && at < Self::BYTES {
+            word |= (begin[at] as u64) << (8 * at);
+            at += 1;
+        }
+        Self(word | (8 * at as u64) << (8 * Self::BYTES))
+    }
+
+    /// Whether the text of `other` begins as this one, as far as both heads go. The rest is for the texts to say.
+    #[inline]
+    const fn may_begin(self, other: Self) -> bool {
+        let end = 8 * Self::BYTES;
+        let differs = self.0 ^ other.0 | 1 << end;
+        differs.trailing_zeros() as u64 >= self.0 >> end
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Scope").field(&self.as_str()).finish()
     }
 }
 
@@ -100,7 +148,7 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, ScopeError> {
         validate(text.as_bytes())?;
-        Ok(Scope(Cow::Owned(text.to_owned())))
+        Ok(Scope::of(text.to_owned()))
     }
 }
 
@@ -117,7 +165,7 @@ impl TryFrom<String> for Scope {
 
     fn try_from(text: String) -> Result<Self, ScopeError> {
         validate(text.as_bytes())?;
-        Ok(Scope(Cow::Owned(text)))
+        Ok(Scope::of(text))
     }
 }
 
@@ -289,6 +337,42 @@ mod tests {
             ("Links.read", "links.read", false),
         ] {
             assert_eq!(scope(a).covers(&scope(b)), covers, "{a} covers {b}");
+        }
+    }
+
+    /// Texts around the length of a head, and those that differ at its end, in it and beyond it.
+    #[test]
+    fn a_head_rules_out_nothing_that_is_covered() {
+        let texts = [
+            "*",
+            "a",
+            "a:*",
+            "a.*",
+            "abcde",
+            "abcdef",
+            "abcdefg",
+            "abcdefgh",
+            "abcdef:*",
+            "abcde:*",
+            "abcde.*",
+            "abcde:f",
+            "abcdef:g",
+            "abcdef.g",
+            "abcdefg:h",
+            "abcdefg.*",
+            "abcdefh",
+            "abcdefgi",
+            "Abcdefg",
+            "abcdefgh:ijk",
+            "abcdefgh:ijk:*",
+        ];
+        for ours in texts.map(scope) {
+            for theirs in texts.map(scope) {
+                let covers = ours.covers_text(theirs.as_str().as_bytes());
+                assert_eq!(ours.covers(&theirs), covers, "{ours} covers {theirs}");
+                assert_eq!(ours == theirs, ours.as_str() == theirs.as_str());
+                assert_eq!(ours.cmp(&theirs), ours.as_str().cmp(theirs.as_str()));
+            }
         }
     }
 

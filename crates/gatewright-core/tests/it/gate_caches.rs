@@ -476,6 +476,70 @@ async fn one_token_in_two_tenants_has_each_ones_role_and_plan() {
     assert_eq!(cause(nowhere), Cause::NoMembership);
 }
 
+/// A proven secret is found before it is classified, so nothing but its digest tells it from another text.
+#[tokio::test]
+async fn a_proven_secret_is_known_by_all_of_its_text() {
+    let world = World::new().await;
+    let policy = world.anyone();
+    for key in [
+        world.pat("links.read").await,
+        world.mint(SecretKind::ApiKey, "links.read", |_| {}).await,
+    ] {
+        world.passes(&key.text, &policy).await;
+        let hashed = world.hashed();
+        for place in 0..key.text.len() {
+            for other in ["a", "b", "\t", "~"] {
+                let mut text = key.text.clone();
+                text.replace_range(place..=place, other);
+                if text != key.text {
+                    let decision = world.admit(&text, &policy, Arrival::new()).decided();
+                    assert!(decision.await.is_err(), "{other:?} at {place}");
+                }
+            }
+        }
+        // The same id and a right checksum.
+        let decision = warm(&world, &world.wrong(&key), &policy, Arrival::new());
+        assert_eq!(cause(decision), Cause::TagMismatch);
+        assert!(warm(&world, &key.text, &policy, Arrival::new()).is_ok());
+        assert_eq!(world.hashed(), hashed);
+    }
+}
+
+/// Tokens with one text of scopes share what it means.
+#[tokio::test]
+async fn scopes_are_those_that_the_token_names() {
+    let world = World::new().await;
+    let _ = machine(&world, "links.read").await;
+    let policy = world.compile(Policy::jwt().scope("links.read"));
+    let long = format!("links.read {}", "s".repeat(200));
+    let longer = format!("{long} {} {}", "t".repeat(200), "u".repeat(200));
+    let texts = [
+        "links.read",
+        "links.write",
+        &long,
+        &longer,
+        "",
+        "links.read ",
+    ];
+    for round in 0..3 {
+        for text in texts {
+            let (client, end) = ("cli_1", NOW + 3600);
+            let jti = format!("{round} {}", text.len());
+            let claims =
+                AccessTokenClaims::new(ISSUER, client, HANDLE_AUDIENCE, client, jti, NOW, end);
+            let jwt = world.sign(&claims.with_tenant("ten_neo").with_scope(text));
+            match text.parse() {
+                Ok(set) if text.starts_with("links.read") => {
+                    let caller = caller(world.ask(&jwt, &policy).await);
+                    assert_eq!(caller.scopes(), &set, "{text:?}");
+                }
+                Ok(_) => assert_eq!(world.refused(&jwt, &policy).await, Cause::MissingScope),
+                Err(_) => assert_eq!(world.refused(&jwt, &policy).await, Cause::JwtClaims),
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_remembered_place_hears_of_a_plan() {
     let world = World::new().await;
