@@ -54,15 +54,20 @@ where
         let (mut parts, body) = request.into_parts();
         let source = source(&parts);
         let policy = guard.policy();
-        let tenant = policy
+        let parameters = policy
             .tenant_parameter()
-            .map(|name| path_parameter(&mut parts, name))
+            .map(|_| path_parameters(&mut parts))
             .transpose();
+        let tenant = match (policy.tenant_parameter(), &parameters) {
+            (Some(name), Ok(Some(parameters))) => path_parameter(parameters, name).map(Some),
+            (_, Err(error)) => Err(error.clone()),
+            _ => Ok(None),
+        };
         let request = Request::from_parts(parts, body);
         let response = match tenant {
             Ok(tenant) => {
                 let mut service = HandlerCall::new(self.handler, state);
-                guard.call(&mut service, request, policy, tenant.as_deref(), source)
+                guard.call(&mut service, request, policy, tenant, source)
             }
             Err(error) => guard.refuse(error, &request, policy),
         };
@@ -138,23 +143,25 @@ impl<F: Future<Output = Response>> Future for Called<F> {
     }
 }
 
-/// A parameter of the whole path, nesting included, decoded as axum's `Path` decodes it.
-fn path_parameter(parts: &mut Parts, name: &str) -> Result<String, AuthError> {
+/// The parameters of the whole path, nesting included, decoded as axum's `Path` decodes them.
+fn path_parameters(parts: &mut Parts) -> Result<RawPathParams, AuthError> {
     let reading = pin!(RawPathParams::from_request_parts(parts, &()));
     // Ready at once: it only looks at the request's extensions.
     match reading.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(parameters)) => {
-            let mut values = parameters.iter().filter(|(key, _)| *key == name);
-            match (values.next(), values.next()) {
-                (Some((_, value)), None) => Ok(value.to_owned()),
-                // With two of the name, one in a router that was put around, no rule says which of them counts.
-                _ => Err(Cause::PolicyMissing.into()),
-            }
-        }
+        Poll::Ready(Ok(parameters)) => Ok(parameters),
         Poll::Ready(Err(RawPathParamsRejection::InvalidUtf8InPathParam(_))) => {
             Err(AuthError::new(ErrorCode::InvalidRequest).with_message("The path is not UTF-8"))
         }
         Poll::Ready(Err(_)) | Poll::Pending => Err(Cause::PolicyMissing.into()),
+    }
+}
+
+fn path_parameter<'a>(parameters: &'a RawPathParams, name: &str) -> Result<&'a str, AuthError> {
+    let mut values = parameters.iter().filter(|(key, _)| *key == name);
+    match (values.next(), values.next()) {
+        (Some((_, value)), None) => Ok(value),
+        // With two of the name, one in a router that was put around, no rule says which of them counts.
+        _ => Err(Cause::PolicyMissing.into()),
     }
 }
 
