@@ -1,5 +1,6 @@
 //! A tower service.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use axum::http::request::Parts;
@@ -35,10 +36,10 @@ pub fn service_gated(
         .layer(service_fn(answer))
 }
 
-fn tenant(parts: &Parts) -> Option<String> {
-    let segment = parts.uri.path().split('/').nth(2)?;
+fn tenant(parts: &Parts) -> Option<Cow<'_, str>> {
+    let (segment, _) = parts.uri.path().strip_prefix("/w/")?.split_once('/')?;
     debug_assert_eq!(segment, TENANT);
-    Some(segment.to_owned())
+    Some(segment.into())
 }
 
 /// The request for it.
