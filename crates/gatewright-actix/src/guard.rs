@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use actix_web::body::EitherBody;
@@ -151,11 +152,11 @@ impl After {
     /// Finishes what the service behind the middleware answered. On the right is a refusal, rendered again in the route's dialect.
     pub(crate) fn finish<B>(&self, response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
         match self.rendered_again(response) {
-            Ok(mut response) => {
+            ControlFlow::Continue(mut response) => {
                 self.put_fields(&mut response);
                 response.map_into_left_body()
             }
-            Err(mut response) => {
+            ControlFlow::Break(mut response) => {
                 self.put_fields(&mut response);
                 response.map_into_right_body()
             }
@@ -164,7 +165,8 @@ impl After {
 
     /// The same for a handler's answer, whose body is boxed as a refusal's is.
     pub(crate) fn finish_boxed(&self, response: HttpResponse) -> HttpResponse {
-        let (Ok(mut response) | Err(mut response)) = self.rendered_again(response);
+        let (ControlFlow::Continue(mut response) | ControlFlow::Break(mut response)) =
+            self.rendered_again(response);
         self.put_fields(&mut response);
         response
     }
@@ -173,13 +175,13 @@ impl After {
     fn rendered_again<B>(
         &self,
         mut response: HttpResponse<B>,
-    ) -> Result<HttpResponse<B>, HttpResponse> {
+    ) -> ControlFlow<HttpResponse, HttpResponse<B>> {
         let refused = response.extensions_mut().remove::<HandlerRefusal>();
         match refused {
-            None => Ok(response),
+            None => ControlFlow::Continue(response),
             Some(HandlerRefusal(error)) => {
                 let rendered = self.policy.refusal(&error, self.problem);
-                Err(render::replace(response, rendered, error))
+                ControlFlow::Break(render::replace(response, rendered, error))
             }
         }
     }
