@@ -12,7 +12,7 @@ use actix_web_httpauth::middleware::HttpAuthentication;
 use gatewright::actix::{Authenticated, GateMiddleware, GuardedRoutes, GuardedScope};
 
 use super::routers::Decoding;
-use super::{ANSWER, Presented, ROUTE, path};
+use super::{ANSWER, PEER, Presented, ROUTE, path};
 use crate::World;
 use gatewright_core::jwt::Algorithm;
 
@@ -70,7 +70,7 @@ pub fn app_decoding(world: &World, algorithm: Algorithm) -> impl FnOnce(&mut Ser
 /// The request for an app.
 #[must_use]
 pub fn app_request(presented: &Presented) -> actix_http::Request {
-    let mut request = TestRequest::get().uri(&path());
+    let mut request = TestRequest::get().uri(&path()).peer_addr(PEER);
     for field in presented.fields() {
         request = request.insert_header(field);
     }

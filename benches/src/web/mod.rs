@@ -1,13 +1,19 @@
 //! The same small service in each framework: bare, behind the gate, and behind peers.
 //!
-//! One route, `GET /w/{workspace}/links`, that answers a word. What stands in front of it is what is measured.
+//! One route, `GET /w/{workspace}/links`, that answers a word. What stands in front of it is what is measured. Answers have
+//! a `content-type`, and requests come with the peer's address, as from a server: otherwise whoever is the first to put
+//! something there would pay for room that every service has. Routers of axum are given their state, which is none, before
+//! the first request and not on each, as `axum::serve` does it.
 
 mod apps;
 mod rivals;
 mod routers;
 mod services;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 
 use crate::World;
@@ -26,6 +32,9 @@ pub const ROUTE: &str = "/w/{workspace}/links";
 
 /// What every service answers.
 pub const ANSWER: &str = "the links of a workspace\n";
+
+/// The socket's other end.
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 4711);
 
 /// The path that is called.
 #[must_use]
@@ -91,6 +100,7 @@ impl Presented {
         for (name, value) in self.fields() {
             request = request.header(name, value);
         }
+        let request = request.extension(ConnectInfo(PEER));
         request.body(Body::empty()).expect("a request")
     }
 

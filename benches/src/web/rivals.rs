@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum_jwt_auth::{Decoder, LocalDecoder};
 use jsonwebtoken10::{DecodingKey, Validation};
 
-use super::{ANSWER, Presented, ROUTE, path};
+use super::{ANSWER, PEER, Presented, ROUTE, path};
 use crate::World;
 use crate::fixture::{AUDIENCE, Claims, ISSUER, SCOPE};
 use gatewright_core::jwt::Algorithm;
@@ -67,11 +67,14 @@ pub fn oauth_resource_server(world: &World) -> Router {
     Router::new()
         .route(ROUTE, links)
         .route_layer(layer.build().expect("a layer"))
+        .with_state(())
 }
 
 /// The service without anything in front of it, in the axum that jwt-authorizer is for.
 pub fn axum07_bare() -> axum07::Router {
-    axum07::Router::new().route(ROUTE07, axum07::routing::get(|| async { ANSWER }))
+    axum07::Router::new()
+        .route(ROUTE07, axum07::routing::get(|| async { ANSWER }))
+        .with_state(())
 }
 
 /// jwt-authorizer: its layer over a key set in memory, and its extractor.
@@ -94,6 +97,7 @@ pub async fn jwt_authorizer(world: &World) -> axum07::Router {
     axum07::Router::new()
         .route(ROUTE07, links)
         .layer(authorizer.expect("an authorizer").into_layer())
+        .with_state(())
 }
 
 /// The request for that axum.
@@ -108,6 +112,7 @@ pub fn axum07_request(presented: &Presented) -> axum07::http::Request<axum07::bo
         request = request.header(name, value);
     }
     request
+        .extension(axum07::extract::ConnectInfo(PEER))
         .body(axum07::body::Body::empty())
         .expect("a request")
 }

@@ -20,7 +20,9 @@ use gatewright_core::jwt::Algorithm;
 
 /// The service without anything in front of it.
 pub fn bare() -> Router {
-    Router::new().route(ROUTE, get(async || ANSWER))
+    Router::new()
+        .route(ROUTE, get(async || ANSWER))
+        .with_state(())
 }
 
 /// The service behind the gate: its handler asks for the caller.
@@ -33,7 +35,7 @@ pub fn guarded(world: &World) -> Router {
     let router =
         GuardedRouter::new(world.gate().clone(), world.realm().clone()).route(ROUTE, links);
     let (router, _) = router.finish().expect("the routes fit the realm");
-    router
+    router.with_state(())
 }
 
 /// The service that decodes the token with `jsonwebtoken` on every request.

@@ -1,7 +1,10 @@
 //! A tower service.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
+use axum::extract::ConnectInfo;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Request, Response};
 use bytes::Bytes;
@@ -9,7 +12,7 @@ use gatewright::tower::GateLayer;
 use http_body_util::Full;
 use tower::{Layer as _, Service, service_fn};
 
-use super::{ANSWER, Presented, path};
+use super::{ANSWER, PEER, Presented, path};
 use crate::World;
 use crate::fixture::TENANT;
 
@@ -23,7 +26,10 @@ pub fn service_bare()
 }
 
 async fn answer(_: Request<BoxedBody>) -> Result<Response<BoxedBody>, Infallible> {
-    Ok(Response::new(Full::from(ANSWER)))
+    let mut response = Response::new(Full::from(ANSWER));
+    let text = const { HeaderValue::from_static("text/plain; charset=utf-8") };
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    Ok(response)
 }
 
 /// The same behind the gate's layer, which reads the tenant out of the path.
@@ -35,10 +41,10 @@ pub fn service_gated(
         .layer(service_fn(answer))
 }
 
-fn tenant(parts: &Parts) -> Option<String> {
-    let segment = parts.uri.path().split('/').nth(2)?;
+fn tenant(parts: &Parts) -> Option<Cow<'_, str>> {
+    let (segment, _) = parts.uri.path().strip_prefix("/w/")?.split_once('/')?;
     debug_assert_eq!(segment, TENANT);
-    Some(segment.to_owned())
+    Some(segment.into())
 }
 
 /// The request for it.
@@ -52,5 +58,6 @@ pub fn service_request(presented: &Presented) -> Request<BoxedBody> {
     for (name, value) in presented.fields() {
         request = request.header(name, value);
     }
+    let request = request.extension(ConnectInfo(PEER));
     request.body(Full::default()).expect("a request")
 }

@@ -1,7 +1,9 @@
 //! One gate with one policy: the steps that the middleware and the routes share.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use actix_web::body::EitherBody;
@@ -85,14 +87,14 @@ impl Guard {
         }
     }
 
-    fn tenant(
+    fn tenant<'a>(
         &self,
         policy: &CompiledPolicy,
-        request: &HttpRequest,
-    ) -> Result<Option<String>, AuthError> {
+        request: &'a HttpRequest,
+    ) -> Result<Option<Cow<'a, str>>, AuthError> {
         match (policy.tenant_parameter(), &self.tenant) {
             (None, _) => Ok(None),
-            (Some(_), Some(read)) => Ok(read(request)),
+            (Some(_), Some(read)) => Ok(read(request).map(Cow::Owned)),
             (Some(name), None) => parameter::of(request, name).map(Some),
         }
     }
@@ -147,22 +149,46 @@ impl After {
         response
     }
 
-    /// Finishes what the handler answered. On the right is a refusal, rendered again in the route's dialect.
-    pub(crate) fn finish<B>(&self, mut response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
+    /// Finishes what the service behind the middleware answered. On the right is a refusal, rendered again in the route's dialect.
+    pub(crate) fn finish<B>(&self, response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
+        match self.rendered_again(response) {
+            ControlFlow::Continue(mut response) => {
+                self.put_fields(&mut response);
+                response.map_into_left_body()
+            }
+            ControlFlow::Break(mut response) => {
+                self.put_fields(&mut response);
+                response.map_into_right_body()
+            }
+        }
+    }
+
+    /// The same for a handler's answer, whose body is boxed as a refusal's is.
+    pub(crate) fn finish_boxed(&self, response: HttpResponse) -> HttpResponse {
+        let (ControlFlow::Continue(mut response) | ControlFlow::Break(mut response)) =
+            self.rendered_again(response);
+        self.put_fields(&mut response);
+        response
+    }
+
+    /// The response, unless it is a refusal: that is rendered again in the route's dialect.
+    fn rendered_again<B>(
+        &self,
+        mut response: HttpResponse<B>,
+    ) -> ControlFlow<HttpResponse, HttpResponse<B>> {
         let refused = response.extensions_mut().remove::<HandlerRefusal>();
-        let mut response = match refused {
+        match refused {
+            None => ControlFlow::Continue(response),
             Some(HandlerRefusal(error)) => {
                 let rendered = self.policy.refusal(&error, self.problem);
-                render::replace(response, rendered, error).map_into_right_body()
+                ControlFlow::Break(render::replace(response, rendered, error))
             }
-            None => response.map_into_left_body(),
-        };
-        render::put_fixed(response.headers_mut(), self.fields.fixed());
-        if let Some(limits) = self.fields.limits() {
-            render::put_copies(response.headers_mut(), limits.fields());
         }
+    }
+
+    fn put_fields<B>(&self, response: &mut HttpResponse<B>) {
+        render::put_answer_fields(response.headers_mut(), &self.fields);
         self.put_cors(response.headers_mut());
-        response
     }
 
     /// Finishes what middleware answered as an error: outer middleware sees an error as before, and the caller this response.

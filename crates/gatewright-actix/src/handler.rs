@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use actix_web::body::EitherBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
 use actix_web::{Error, FromRequest, Handler, HttpResponse, Responder, Route, web};
 
@@ -49,9 +48,7 @@ where
                     .map_into_boxed_body(),
                 Err(error) => HttpResponse::from_error(error),
             };
-            after.finish(answered).map_body(|_, body| match body {
-                EitherBody::Left { body } | EitherBody::Right { body } => body,
-            })
+            after.finish_boxed(answered)
         }
         Err(response) => response,
     };

@@ -1,5 +1,7 @@
 //! The value of a path parameter.
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
 
@@ -7,7 +9,7 @@ use gatewright_core::error::{AuthError, Cause, ErrorCode};
 ///
 /// actix decodes a path in two steps, and takes what is no UTF-8 for U+FFFD. A path that this makes another one of than
 /// decoding it once is refused: gate and handler might read different tenants in it.
-pub(crate) fn of(request: &HttpRequest, name: &str) -> Result<String, AuthError> {
+pub(crate) fn of<'a>(request: &'a HttpRequest, name: &str) -> Result<Cow<'a, str>, AuthError> {
     let matched = request.match_info();
     let mut values = matched
         .iter()
@@ -17,10 +19,15 @@ pub(crate) fn of(request: &HttpRequest, name: &str) -> Result<String, AuthError>
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Cause::PolicyMissing.into());
     };
-    if !decoded(request.uri().path()).eq(decoded(matched.as_str())) {
+    let (path, matched) = (request.uri().path(), matched.as_str());
+    if path != matched && !decoded(path).eq(decoded(matched)) {
         return Err(not_text());
     }
-    String::from_utf8(decoded(value).collect()).map_err(|_| not_text())
+    if !value.contains('%') {
+        return Ok(value.into());
+    }
+    let value = String::from_utf8(decoded(value).collect()).map_err(|_| not_text())?;
+    Ok(value.into())
 }
 
 fn not_text() -> AuthError {

@@ -7,6 +7,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue,
 use actix_web::web::Bytes;
 use gatewright_core::dialect::Rendered;
 use gatewright_core::error::AuthError;
+use gatewright_core::gate::AnswerFields;
 
 /// What core rendered, as a response. The error stays in its extensions for the service's own logs.
 pub(crate) fn response(rendered: Rendered, error: AuthError) -> HttpResponse {
@@ -28,17 +29,6 @@ pub(crate) fn put_fields(
     }
 }
 
-/// The same for values that nothing has to be copied of.
-pub(crate) fn put_fixed(
-    headers: &mut HeaderMap,
-    fields: impl IntoIterator<Item = (&'static str, &'static str)>,
-) {
-    for (name, value) in fields {
-        let value = Bytes::from_static(value.as_bytes());
-        put(headers, name, HeaderValue::from_maybe_shared(value));
-    }
-}
-
 /// The same for values that live elsewhere: each is allocated once.
 pub(crate) fn put_copies(
     headers: &mut HeaderMap,
@@ -46,6 +36,22 @@ pub(crate) fn put_copies(
 ) {
     for (name, value) in fields {
         put(headers, name, HeaderValue::from_bytes(value.as_ref()));
+    }
+}
+
+/// What every answer to an admitted request has, so that it is written without a look at names.
+pub(crate) fn put_answer_fields(headers: &mut HeaderMap, fields: &AnswerFields) {
+    if fields.is_private() && !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(
+            CACHE_CONTROL,
+            const { HeaderValue::from_static("no-store") },
+        );
+    }
+    if let Some(value) = fields.vary() {
+        headers.append(VARY, HeaderValue::from_static(value));
+    }
+    if let Some(limits) = fields.limits() {
+        put_copies(headers, limits.fields());
     }
 }
 
@@ -66,7 +72,6 @@ fn known(name: &'static str) -> Option<HeaderName> {
     static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
     static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
     match name {
-        "cache-control" => Some(CACHE_CONTROL),
         "ratelimit" => Some(RATELIMIT.clone()),
         "ratelimit-policy" => Some(RATELIMIT_POLICY.clone()),
         _ => HeaderName::from_lowercase(name.as_bytes()).ok(),
@@ -151,7 +156,7 @@ mod tests {
             HeaderName::from_static("ratelimit"),
             HeaderValue::from_static("own"),
         );
-        put_fixed(
+        put_copies(
             &mut headers,
             [("vary", "origin"), ("ratelimit", "ours"), ("x-a", "b\n")],
         );

@@ -3,21 +3,19 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::Response;
-use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_tower::{GateFuture, Guard, HttpRefusal};
-use http::request::Parts;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use crate::parameters::Parameters;
 use crate::source::ReadSource;
 
 /// The guard of one route, and what it reads of its requests.
@@ -54,15 +52,20 @@ where
         let (mut parts, body) = request.into_parts();
         let source = source(&parts);
         let policy = guard.policy();
-        let tenant = policy
+        let parameters = policy
             .tenant_parameter()
-            .map(|name| path_parameter(&mut parts, name))
+            .map(|_| Parameters::read(&mut parts))
             .transpose();
+        let tenant = match (policy.tenant_parameter(), &parameters) {
+            (Some(name), Ok(Some(parameters))) => parameters.only(name).map(Some),
+            (_, Err(error)) => Err(error.clone()),
+            _ => Ok(None),
+        };
         let request = Request::from_parts(parts, body);
         let response = match tenant {
             Ok(tenant) => {
                 let mut service = HandlerCall::new(self.handler, state);
-                guard.call(&mut service, request, policy, tenant.as_deref(), source)
+                guard.call(&mut service, request, policy, tenant, source)
             }
             Err(error) => guard.refuse(error, &request, policy),
         };
@@ -135,26 +138,6 @@ impl<F: Future<Output = Response>> Future for Called<F> {
             Some(response) => response.poll(context).map(Ok),
             None => Poll::Pending,
         }
-    }
-}
-
-/// A parameter of the whole path, nesting included, decoded as axum's `Path` decodes it.
-fn path_parameter(parts: &mut Parts, name: &str) -> Result<String, AuthError> {
-    let reading = pin!(RawPathParams::from_request_parts(parts, &()));
-    // Ready at once: it only looks at the request's extensions.
-    match reading.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(parameters)) => {
-            let mut values = parameters.iter().filter(|(key, _)| *key == name);
-            match (values.next(), values.next()) {
-                (Some((_, value)), None) => Ok(value.to_owned()),
-                // With two of the name, one in a router that was put around, no rule says which of them counts.
-                _ => Err(Cause::PolicyMissing.into()),
-            }
-        }
-        Poll::Ready(Err(RawPathParamsRejection::InvalidUtf8InPathParam(_))) => {
-            Err(AuthError::new(ErrorCode::InvalidRequest).with_message("The path is not UTF-8"))
-        }
-        Poll::Ready(Err(_)) | Poll::Pending => Err(Cause::PolicyMissing.into()),
     }
 }
 

@@ -26,6 +26,7 @@ impl std::fmt::Debug for HeaderFields<'_> {
 }
 
 impl Fields for HeaderFields<'_> {
+    #[inline]
     fn values(&self, field: Field) -> impl Iterator<Item = &[u8]> {
         static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
         let name = match field {
@@ -34,9 +35,8 @@ impl Fields for HeaderFields<'_> {
             Field::Cookie => Some(&COOKIE),
             _ => None,
         };
-        name.into_iter()
-            .flat_map(|name| self.0.get_all(name))
-            .map(HeaderValue::as_bytes)
+        let mut lines = name.map(|name| self.0.get_all(name).iter());
+        std::iter::from_fn(move || lines.as_mut()?.next().map(HeaderValue::as_bytes))
     }
 }
 

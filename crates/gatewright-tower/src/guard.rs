@@ -9,8 +9,8 @@ use gatewright_core::dialect::wants_problem;
 use gatewright_core::error::{AuthError, ErrorCode};
 use gatewright_core::gate::{Admission, Admitted, AnswerFields, Arrival, Gate, Guarded};
 use gatewright_core::policy::{CompiledPolicy, LivePolicy};
-use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN};
+use http::{Method, Request, Response, StatusCode, Uri};
 use tower_service::Service;
 
 use crate::HeaderFields;
@@ -66,7 +66,7 @@ impl<R: Clone> Guard<R> {
     pub fn call<S, B>(
         &self,
         service: &mut S,
-        mut request: Request<B>,
+        request: Request<B>,
         policy: Arc<CompiledPolicy>,
         tenant: Option<&str>,
         source: Option<IpAddr>,
@@ -74,28 +74,40 @@ impl<R: Clone> Guard<R> {
     where
         S: Service<Request<B>> + Clone,
     {
-        let mut after = After::new(self.0.refusals.clone(), policy, &request);
+        let head = Head {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+        };
+        let judged = self.judge(head, policy, tenant, source);
+        judged.proceed(service, request)
+    }
+
+    /// The first half of [`call`](Self::call), which needs no more than the head: what is read of it may be borrowed.
+    #[inline]
+    pub(crate) fn judge(
+        &self,
+        head: Head<'_>,
+        policy: Arc<CompiledPolicy>,
+        tenant: Option<&str>,
+        source: Option<IpAddr>,
+    ) -> Judged<R> {
+        let after = After::new(self.0.refusals.clone(), policy, head);
         if after.crossing.is_some_and(Crossing::is_preflight) {
-            return GateFuture::preflight(after);
+            return Judged {
+                after,
+                admission: None,
+            };
         }
         let arrival = Arrival::new()
             .tenant(tenant)
             .source(source)
-            .query(request.uri().query());
-        let fields = HeaderFields::new(request.headers());
-        match self.0.gate.authenticate(&fields, &after.policy, &arrival) {
-            Admission::Ready(Ok(admitted)) => {
-                after.admit(&mut request, admitted);
-                GateFuture::serving(service.call(request), after)
-            }
-            Admission::Ready(Err(error)) => GateFuture::refused(error, after),
-            Admission::Pending(pending) => {
-                let clone = service.clone();
-                let ready = std::mem::replace(service, clone);
-                GateFuture::waiting(pending, ready, request, after)
-            }
-            // An answer that isn't known here admits nobody.
-            _ => GateFuture::refused(ErrorCode::InternalError.into(), after),
+            .query(head.uri.query());
+        let fields = HeaderFields::new(head.headers);
+        let admission = self.0.gate.authenticate(&fields, &after.policy, &arrival);
+        Judged {
+            after,
+            admission: Some(admission),
         }
     }
 
@@ -110,7 +122,12 @@ impl<R: Clone> Guard<R> {
     where
         S: Service<Request<B>>,
     {
-        let after = After::new(self.0.refusals.clone(), policy, request);
+        let head = Head {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+        };
+        let after = After::new(self.0.refusals.clone(), policy, head);
         if after.crossing.is_some_and(Crossing::is_preflight) {
             return GateFuture::preflight(after);
         }
@@ -132,6 +149,54 @@ impl<R> fmt::Debug for Guard<R> {
     }
 }
 
+/// What a request is judged by.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// A request's admission, to go on with once the request is whole.
+pub(crate) struct Judged<R> {
+    after: After<R>,
+    /// `None` is for a preflight.
+    admission: Option<Admission>,
+}
+
+impl<R> Judged<R> {
+    /// Calls `service`, as [`Guard::call`] says it.
+    #[inline]
+    pub(crate) fn proceed<S, B>(
+        self,
+        service: &mut S,
+        mut request: Request<B>,
+    ) -> GateFuture<S, B, R>
+    where
+        S: Service<Request<B>> + Clone,
+    {
+        let Self {
+            mut after,
+            admission,
+        } = self;
+        match admission {
+            Some(Admission::Ready(Ok(admitted))) => {
+                after.admit(&mut request, admitted);
+                GateFuture::serving(service.call(request), after)
+            }
+            Some(Admission::Ready(Err(error))) => GateFuture::refused(error, after),
+            Some(Admission::Pending(pending)) => {
+                let clone = service.clone();
+                let ready = std::mem::replace(service, clone);
+                GateFuture::waiting(pending, ready, request, after)
+            }
+            None => GateFuture::preflight(after),
+            // An answer that isn't known here admits nobody.
+            _ => GateFuture::refused(ErrorCode::InternalError.into(), after),
+        }
+    }
+}
+
 /// What is done to a response on its way out.
 pub(crate) struct After<R> {
     /// Its own and not the guard, so that a warm call doesn't write the count of references to that one.
@@ -144,17 +209,19 @@ pub(crate) struct After<R> {
 }
 
 impl<R> After<R> {
-    fn new<B>(refusals: R, policy: Arc<CompiledPolicy>, request: &Request<B>) -> Self {
-        let headers = request.headers();
+    fn new(refusals: R, policy: Arc<CompiledPolicy>, head: Head<'_>) -> Self {
+        let Head {
+            method, headers, ..
+        } = head;
         let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let crossing = policy.realm().cors().map(|cors| {
             let asks = headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-            cors.cross(request.method().as_str(), values(ORIGIN), asks)
+            cors.cross(method.as_str(), values(ORIGIN), asks)
         });
         Self {
             refusals,
             problem: wants_problem(values(ACCEPT)),
-            head: request.method() == Method::HEAD,
+            head: method == Method::HEAD,
             policy,
             crossing,
             fields: AnswerFields::default(),
@@ -188,10 +255,7 @@ impl<R> After<R> {
             let refusal = self.render(error);
             response = render::replace(response, refusal);
         }
-        render::put_fixed(&mut response, self.fields.fixed());
-        if let Some(limits) = self.fields.limits() {
-            render::put_copies(&mut response, limits.fields());
-        }
+        render::put_answer_fields(&mut response, &self.fields);
         self.put_cors(&mut response);
         response
     }

@@ -83,6 +83,7 @@ enum Vary {
 impl Admitted {
     /// The fields for the answer to a request that `policy` admitted.
     #[must_use]
+    #[inline]
     pub fn answer_fields(&self, policy: &CompiledPolicy) -> AnswerFields {
         let verified = self.principal.is_some();
         let optional = !verified && policy.modes().next().is_some();
@@ -99,23 +100,30 @@ impl Admitted {
 }
 
 impl AnswerFields {
-    /// Fields whose values are always the same: `cache-control`, for answers that have none, since what is answered to one
-    /// caller is not for another (RFC 9111 §5.2.2.5), and `vary`, to be added to what the answer varies by already: where
-    /// authentication is optional, what nobody in particular was told is not for who presents a credential
-    /// (RFC 9111 §4.1).
-    pub fn fixed(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let private = self.verified.then_some(("cache-control", "no-store"));
-        let vary = match self.vary {
+    /// Whether the answer is for this caller alone: `cache-control: no-store`, for answers that say nothing of caches, since
+    /// what is answered to one caller is not for another (RFC 9111 §5.2.2.5).
+    #[must_use]
+    #[inline]
+    pub const fn is_private(&self) -> bool {
+        self.verified
+    }
+
+    /// The value of `vary`, to be added to what the answer varies by already: where authentication is optional, what nobody
+    /// in particular was told is not for who presents a credential (RFC 9111 §4.1).
+    #[must_use]
+    #[inline]
+    pub const fn vary(&self) -> Option<&'static str> {
+        match self.vary {
             Vary::No => None,
-            Vary::Authorization => Some(("vary", "authorization")),
-            Vary::Both => Some(("vary", "authorization, x-api-key")),
-        };
-        private.into_iter().chain(vary)
+            Vary::Authorization => Some("authorization"),
+            Vary::Both => Some("authorization, x-api-key"),
+        }
     }
 
     /// Where the caller stands with the tightest limit, if any was charged. Its [`fields`](LimitState::fields) are for answers
     /// that have none of their name.
     #[must_use]
+    #[inline]
     pub const fn limits(&self) -> Option<&LimitState> {
         self.limits.as_ref()
     }

@@ -22,6 +22,7 @@ pub struct Guarded {
 impl Guarded {
     /// For a request that this policy admitted.
     #[must_use]
+    #[inline]
     pub fn new(policy: Arc<CompiledPolicy>, admitted: Admitted) -> Self {
         Self {
             policy,
@@ -34,18 +35,21 @@ impl Guarded {
     ///
     /// # Errors
     /// `internal_error` with [`Cause::GateMissing`]: the request passed no guard, a mistake of the program.
+    #[inline]
     pub fn of(found: Option<&Self>) -> Result<&Self, AuthError> {
         found.ok_or_else(|| Cause::GateMissing.into())
     }
 
     /// The policy that the request was admitted by.
     #[must_use]
+    #[inline]
     pub const fn policy(&self) -> &Arc<CompiledPolicy> {
         &self.policy
     }
 
     /// The caller; `None` where the policy admits callers who present nothing and this one did.
     #[must_use]
+    #[inline]
     pub const fn principal(&self) -> Option<&Verified<Principal>> {
         self.principal.as_ref()
     }
@@ -55,6 +59,7 @@ impl Guarded {
     /// # Errors
     /// `missing_bearer_token` where this one presented nothing, and `internal_error` with [`Cause::PolicyMissing`] where the
     /// policy is public alone, so that there never is a caller.
+    #[inline]
     pub fn caller(&self) -> Result<&Verified<Principal>, AuthError> {
         self.principal().ok_or_else(|| {
             let never = self.policy.modes().next().is_none();

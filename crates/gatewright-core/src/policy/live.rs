@@ -1,7 +1,7 @@
 //! A policy that is replaced while requests run.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -15,10 +15,14 @@ use crate::stripe::Striped;
 pub struct LivePolicy(Arc<Inner>);
 
 struct Inner {
+    /// The policy that it started with, which most routes keep. Every request counts references to its policy, and each
+    /// stripe counts those to a copy of its own.
+    first: Striped<Arc<CompiledPolicy>>,
+    /// What was put in its place, once something was: to take a reference to what may be replaced meanwhile is three times
+    /// the writes.
+    replaced: OnceLock<Striped<ArcSwap<CompiledPolicy>>>,
     /// Held while the copies are replaced, so that of two policies that are put in place at once all stripes keep the same.
     turn: Mutex<()>,
-    /// Every request counts references to its policy, and each stripe counts those to a copy of its own.
-    copies: Striped<ArcSwap<CompiledPolicy>>,
 }
 
 /// The policy was compiled by another gate, and nothing was replaced.
@@ -32,8 +36,9 @@ impl LivePolicy {
     #[must_use]
     pub fn new(policy: Arc<CompiledPolicy>) -> Self {
         Self(Arc::new(Inner {
+            first: Striped::new(|| Arc::new(policy.copied())),
+            replaced: OnceLock::new(),
             turn: Mutex::new(()),
-            copies: Striped::new(|| ArcSwap::from_pointee(policy.copied())),
         }))
     }
 
@@ -42,7 +47,10 @@ impl LivePolicy {
     /// Not the same allocation on every thread: policies are told apart by what they say, not by where they are.
     #[must_use]
     pub fn current(&self) -> Arc<CompiledPolicy> {
-        self.0.copies.mine().load_full()
+        match self.0.replaced.get() {
+            None => Arc::clone(self.0.first.mine()),
+            Some(copies) => copies.mine().load_full(),
+        }
     }
 
     /// Puts another policy in place. Requests that start after it returns are judged by it; while it runs, one may still
@@ -51,13 +59,18 @@ impl LivePolicy {
     /// # Errors
     /// [`ForeignPolicy`].
     pub fn replace(&self, policy: Arc<CompiledPolicy>) -> Result<(), ForeignPolicy> {
-        if policy.gate() != self.0.copies.mine().load().gate() {
+        if policy.gate() != self.0.first.mine().gate() {
             return Err(ForeignPolicy);
         }
         // What can panic while it is held is memory that has run out, and then no stripe has half a policy.
         let _turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        for copy in self.0.copies.all() {
-            copy.store(Arc::new(policy.copied()));
+        let copy = || Arc::new(policy.copied());
+        match self.0.replaced.get() {
+            Some(copies) => copies.all().for_each(|kept| kept.store(copy())),
+            None => {
+                let all = || Striped::new(|| ArcSwap::new(copy()));
+                self.0.replaced.get_or_init(all);
+            }
         }
         Ok(())
     }
@@ -107,7 +120,7 @@ mod tests {
         let live = LivePolicy::new(Arc::clone(&policy));
         assert!(!Arc::ptr_eq(&live.current(), &policy));
         assert!(Arc::ptr_eq(&live.current(), &live.current()));
-        let stripes = live.0.copies.all().count();
+        let stripes = live.0.first.all().count();
         let places: std::collections::HashSet<_> = (0..4 * stripes)
             .map(|_| {
                 let place = || Arc::as_ptr(&live.current()).addr();
@@ -122,7 +135,7 @@ mod tests {
     fn after_it_was_replaced_no_thread_sees_the_old_policy() {
         let policies = policies(60);
         let live = LivePolicy::new(Arc::clone(&policies[0]));
-        let (replaced, readers) = (AtomicUsize::new(0), 4 * live.0.copies.all().count());
+        let (replaced, readers) = (AtomicUsize::new(0), 4 * live.0.first.all().count());
         let start = Barrier::new(readers + 1);
         thread::scope(|scope| {
             for _ in 0..readers {
@@ -160,7 +173,7 @@ mod tests {
                         live.replace(Arc::clone(policy)).unwrap();
                         turn.wait();
                         let kept = number(&live.current());
-                        for copy in live.0.copies.all() {
+                        for copy in live.0.replaced.get().unwrap().all() {
                             let stray = number(&copy.load()) != kept;
                             strays.fetch_add(usize::from(stray), Ordering::Relaxed);
                         }

@@ -1,5 +1,6 @@
 //! The layer.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use gatewright_core::gate::Gate;
@@ -43,10 +44,10 @@ impl<R> GateLayer<ReadTenant, ReadSource, R> {
 
 impl<T, A, R> GateLayer<T, A, R> {
     /// Reads the tenant's name, decoded, from each request. A policy that names a tenant parameter needs this: without
-    /// a name it admits nobody.
+    /// a name it admits nobody. A name that stands in the request as it is can be borrowed from it.
     pub fn tenant_from<F>(self, tenant: F) -> GateLayer<F, A, R>
     where
-        F: Fn(&Parts) -> Option<String> + Clone,
+        F: for<'a> Fn(&'a Parts) -> Option<Cow<'a, str>> + Clone,
     {
         GateLayer {
             guard: self.guard,

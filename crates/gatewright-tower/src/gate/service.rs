@@ -1,5 +1,6 @@
 //! The service.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
@@ -8,6 +9,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{GateFuture, ReadSource, ReadTenant};
+use crate::guard::Head;
 use crate::{Guard, HttpRefusal, RenderRefusal};
 
 /// A service behind a gate; made by [`GateLayer`](super::GateLayer).
@@ -33,7 +35,7 @@ impl<S, T, A, R> GateService<S, T, A, R> {
 impl<S, T, A, R, ReqBody, ResBody> Service<Request<ReqBody>> for GateService<S, T, A, R>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-    T: Fn(&Parts) -> Option<String>,
+    T: for<'a> Fn(&'a Parts) -> Option<Cow<'a, str>>,
     A: Fn(&Parts) -> Option<IpAddr>,
     R: RenderRefusal<ResBody> + Clone,
 {
@@ -49,9 +51,15 @@ where
         let (parts, body) = request.into_parts();
         let tenant = (self.tenant)(&parts);
         let source = (self.source)(&parts);
-        let request = Request::from_parts(parts, body);
-        let policy = self.guard.policy();
-        self.guard
-            .call(&mut self.inner, request, policy, tenant.as_deref(), source)
+        let head = Head {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+        };
+        let judged = self
+            .guard
+            .judge(head, self.guard.policy(), tenant.as_deref(), source);
+        drop(tenant);
+        judged.proceed(&mut self.inner, Request::from_parts(parts, body))
     }
 }

@@ -105,7 +105,7 @@ async fn a_tenant_is_what_the_closure_reads() {
     let of_path = layer
         .clone()
         .tenant_from(|parts: &http::request::Parts| {
-            parts.uri.path().split('/').nth(2).map(str::to_owned)
+            parts.uri.path().split('/').nth(2).map(Into::into)
         })
         .layer(service_fn(whoami));
     assert_eq!(
@@ -115,7 +115,7 @@ async fn a_tenant_is_what_the_closure_reads() {
 
     let foreign = layer
         .clone()
-        .tenant_from(|_: &_| Some("other".to_owned()))
+        .tenant_from(|_: &_| Some("other".into()))
         .layer(service_fn(whoami));
     let answer = foreign.oneshot(request(&fields)).await.unwrap();
     assert_eq!(

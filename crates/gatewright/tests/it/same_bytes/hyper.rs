@@ -1,6 +1,7 @@
 //! The service on hyper alone, as one would write it with the layer of `gatewright::tower`: a layer for each route, and a
 //! small router.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -146,14 +147,14 @@ fn layer(
     guard: Guard,
     proxies: Option<TrustedProxies>,
 ) -> GateLayer<
-    impl Fn(&Parts) -> Option<String> + Clone + Send + Sync + 'static,
+    impl Fn(&Parts) -> Option<Cow<'_, str>> + Clone + Send + Sync + 'static,
     impl Fn(&Parts) -> Option<std::net::IpAddr> + Clone + Send + Sync + 'static,
 > {
     GateLayer::guarding(guard)
         .tenant_from(|parts: &Parts| {
             let Parameters(parameters) = parts.extensions.get()?;
             let (_, handle) = parameters.iter().find(|(name, _)| *name == "handle")?;
-            Some(handle.clone())
+            Some(handle.into())
         })
         .behind_proxies(proxies, |parts: &Parts| {
             parts.extensions.get().map(|Peer(peer)| peer.ip())
