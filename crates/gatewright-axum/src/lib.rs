@@ -62,7 +62,6 @@
 mod extract;
 mod guarded;
 mod methods;
-mod parameters;
 mod refusal;
 mod router;
 mod source;

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use gatewright::error::{AuthError, ErrorCode};
 use gatewright::gate::{Gate, Guarded};
 use gatewright::policy::{CompiledPolicy, Policy, Realm, allowed};
 use gatewright::source::TrustedProxies;
-use gatewright::tower::{GateLayer, Guard, HandlerRefusal, HttpRefusal};
+use gatewright::tower::{GateLayer, Guard, HandlerRefusal, HttpRefusal, ReadTenant};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
@@ -143,19 +143,18 @@ impl Entry {
     }
 }
 
+fn handle_in_path(parts: &Parts) -> Option<Cow<'_, str>> {
+    let Parameters(parameters) = parts.extensions.get()?;
+    let (_, handle) = parameters.iter().find(|(name, _)| *name == "handle")?;
+    Some(handle.into())
+}
+
 fn layer(
     guard: Guard,
     proxies: Option<TrustedProxies>,
-) -> GateLayer<
-    impl Fn(&Parts) -> Option<Cow<'_, str>> + Clone + Send + Sync + 'static,
-    impl Fn(&Parts) -> Option<std::net::IpAddr> + Clone + Send + Sync + 'static,
-> {
+) -> GateLayer<ReadTenant, impl Fn(&Parts) -> Option<IpAddr> + Clone + Send + Sync + 'static> {
     GateLayer::guarding(guard)
-        .tenant_from(|parts: &Parts| {
-            let Parameters(parameters) = parts.extensions.get()?;
-            let (_, handle) = parameters.iter().find(|(name, _)| *name == "handle")?;
-            Some(handle.into())
-        })
+        .tenant_from(handle_in_path as ReadTenant)
         .behind_proxies(proxies, |parts: &Parts| {
             parts.extensions.get().map(|Peer(peer)| peer.ip())
         })
