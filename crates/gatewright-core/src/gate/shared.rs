@@ -25,7 +25,7 @@ use crate::hash::{HashPool, ProofDigest, ProofKey, TagKeys};
 use crate::jwt::TokenCache;
 use crate::limit::{FailureLimiter, Limiter};
 use crate::policy::{CompiledPolicy, Compiler};
-use crate::principal::{Tenancy, TenantId};
+use crate::principal::{Mode, Tenancy, TenantId};
 use crate::role::Role;
 use crate::store::{Changes, CredentialStore, MembershipStore, RevocationStore, Stamp, StoreError};
 use crate::time::{Clock, Moment, Timestamp};
@@ -163,20 +163,17 @@ impl Shared {
                 }
                 // Its characters were right, or it would not have come as far as to the sum over them.
                 Err(malformed) if malformed == Malformed::Checksum || is_token68(token) => {
-                    return self.admit_unreadable(token, malformed, self.request(policy, arrival));
+                    return self.admit_unreadable(token, malformed, policy, arrival);
                 }
                 Err(_) => {}
             }
         }
         // Nothing is presented, or nothing well-formed, or there is more than one line to choose from.
         match self.find_token(fields, policy) {
-            Ok(Some(token)) => {
-                let request = self.request(policy, arrival);
-                match self.formats.classify(token) {
-                    Ok(credential) => self.admit_credential(credential, request),
-                    Err(malformed) => self.admit_unreadable(token, malformed, request),
-                }
-            }
+            Ok(Some(token)) => match self.formats.classify(token) {
+                Ok(credential) => self.admit_credential(credential, self.request(policy, arrival)),
+                Err(malformed) => self.admit_unreadable(token, malformed, policy, arrival),
+            },
             Ok(None) => self.admit_anonymous(self.request(policy, arrival)),
             Err(cause) => Admission::Ready(Err(cause.into())),
         }
@@ -215,9 +212,13 @@ impl Shared {
         self: &Arc<Self>,
         token: &[u8],
         malformed: Malformed,
-        request: Request<'_>,
+        policy: &Arc<CompiledPolicy>,
+        arrival: &Arrival<'_>,
     ) -> Admission {
-        self.admit_opaque(token, malformed, request)
+        policy
+            .accepts(Mode::External)
+            .then(|| self.admit_opaque(token, malformed, self.request(policy, arrival)))
+            .flatten()
             .unwrap_or_else(|| Admission::Ready(Err(cause_of(malformed).into())))
     }
 
