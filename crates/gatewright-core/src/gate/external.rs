@@ -42,7 +42,7 @@ pub(super) struct External {
 /// Why a token was not accepted at once.
 enum Rejected {
     /// It is wrong.
-    For(Cause),
+    For(AuthError),
     /// The keys as they stand in this generation lack the one that it names.
     UnknownKey { provider: u64, generation: u64 },
 }
@@ -104,7 +104,7 @@ impl Shared {
         }
         Some(match self.verify_external(text, &issuer, request) {
             Ok(known) => self.conclude_external(&known, request),
-            Err(Rejected::For(cause)) => Admission::Ready(Err(cause.into())),
+            Err(Rejected::For(refusal)) => Admission::Ready(Err(refusal)),
             Err(Rejected::UnknownKey {
                 provider,
                 generation,
@@ -119,10 +119,9 @@ impl Shared {
         issuer: &str,
         request: Request<'_>,
     ) -> Result<Arc<External>, Rejected> {
-        let unknown = Rejected::For(Cause::JwtIssuer);
-        let providers = self.providers(request).ok_or(unknown)?;
-        let unknown = Rejected::For(Cause::JwtIssuer);
-        let provider = providers.provider(issuer).ok_or(unknown)?;
+        let unknown = || Rejected::For(Cause::JwtIssuer.into());
+        let providers = self.providers(request).ok_or_else(unknown)?;
+        let provider = providers.provider(issuer).ok_or_else(unknown)?;
         // Taken together: a token checked under keys that are being replaced is not kept under the new ones.
         let (generation, keys) = provider.keys().live().snapshot();
         let claims = provider
@@ -133,7 +132,7 @@ impl Shared {
                     provider: provider.id(),
                     generation,
                 },
-                error => Rejected::For(cause_of(error)),
+                error => Rejected::For(cause_of(error).into()),
             })?;
         let known = self
             .external(&providers, provider, &claims)
@@ -157,10 +156,11 @@ impl Shared {
         providers: &TenantProviders,
         provider: &Provider,
         claims: &Claims,
-    ) -> Result<External, Cause> {
+    ) -> Result<External, AuthError> {
         let granted = provider.claims().judge(claims);
         let scopes = granted
-            .map_err(|_| Cause::JwtNotAllowed)?
+            // Which rule it was is for the log.
+            .map_err(|refusal| AuthError::from(Cause::JwtNotAllowed).with_source(refusal))?
             .intersection(providers.ceiling());
         let name = claims.subject().or_else(|| claims.client_id());
         let subject = ExternalId::new(name.ok_or(Cause::JwtClaims)?);
@@ -225,7 +225,7 @@ impl Shared {
             shared.settle_asker(&asker, paid, verified.is_ok());
             match verified {
                 Ok(known) => shared.conclude_external(&known, request).decided().await,
-                Err(Rejected::For(cause)) => Err(cause.into()),
+                Err(Rejected::For(refusal)) => Err(refusal),
                 Err(Rejected::UnknownKey { .. }) => Err(Cause::JwtUnknownKey.into()),
             }
         })))

@@ -269,11 +269,15 @@ async fn what_else_a_tenant_may_require() {
         if passes {
             gateway.passes(&token).await;
         } else {
-            assert_eq!(
-                gateway.refused(&token).await,
-                Cause::JwtNotAllowed,
-                "{what}"
+            let refusal = gateway.ask(&token).await.unwrap_err();
+            assert_eq!(refusal.cause(), Some(Cause::JwtNotAllowed), "{what}");
+            // For the log, and not for the caller.
+            let rule = std::error::Error::source(&refusal).unwrap().to_string();
+            assert!(
+                rule.contains("client") || rule.contains("required"),
+                "{rule}"
             );
+            assert_eq!(refusal.message(), ErrorCode::InvalidToken.message());
         }
     }
     // What the verifier knows to ask for holds here too.
@@ -471,6 +475,32 @@ async fn where_they_are_accepted() {
         mistakes,
         [PolicyError::RoleWithoutMembership(Mode::External)]
     );
+}
+
+/// A realm of customers alone.
+#[tokio::test]
+async fn a_realm_needs_no_issuer_of_its_own() {
+    let gateway = Gateway::new().await;
+    let realm = Realm::builder("customers")
+        .tenant_kind(TenantKind::from_static("handle"))
+        .federate(Arc::clone(&gateway.configured) as Arc<dyn Federation>)
+        .build();
+    let policy = Policy::external().scope("mcp:call").tenant_from("org");
+    let policy = gateway.world.gate.compile(&policy, &realm).unwrap();
+    let ask = async |text: &str| {
+        gateway
+            .world
+            .admit(text, &policy, at("neo"))
+            .decided()
+            .await
+    };
+    assert!(ask(&gateway.idp.token("ext_1")).await.is_ok());
+    assert_eq!(
+        cause(ask(&gateway.world.jwt("alice")).await),
+        Cause::JwtIssuer
+    );
+    let nothing = gateway.idp.sign(&without(claims(), "iss"));
+    assert_eq!(cause(ask(&nothing).await), Cause::JwtMalformed);
 }
 
 #[tokio::test]
