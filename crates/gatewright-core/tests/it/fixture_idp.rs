@@ -84,10 +84,15 @@ pub(crate) struct Idp {
 impl Idp {
     pub(crate) fn new() -> Self {
         let signer = Arc::new(SigningKey::generate(Algorithm::Es256).unwrap());
-        let keys = Arc::new(Keys::default());
-        keys.published.lock().unwrap().push(Arc::clone(&signer));
-        keys.live.replace(key_set(&[Arc::clone(&signer)]));
-        Self { keys, signer }
+        let keys = Keys {
+            live: Arc::new(LiveKeys::new(key_set(&[Arc::clone(&signer)]))),
+            published: Arc::new(Mutex::new(vec![Arc::clone(&signer)])),
+            ..Keys::default()
+        };
+        Self {
+            keys: Arc::new(keys),
+            signer,
+        }
     }
 
     /// Signs with another key from now on, which nobody has fetched yet.

@@ -35,7 +35,7 @@ impl Gateway {
         Self::with(Coherence::SingleProcess, Limits::none()).await
     }
 
-    async fn with(coherence: Coherence, limits: Limits) -> Self {
+    pub(crate) async fn with(coherence: Coherence, limits: Limits) -> Self {
         let world = World::with(coherence, Limits::none(), |builder| builder).await;
         let configured = Arc::new(Configured::default());
         let idp = Idp::new();
