@@ -22,6 +22,7 @@ const PAT: &str = "pat";
 const PAT_FIELD: &str = "patHeader";
 const API_KEY: &str = "apiKey";
 const API_KEY_FIELD: &str = "apiKeyHeader";
+const EXTERNAL: &str = "external";
 
 /// The security schemes (OpenAPI 3.1 §4.8.27) that some route of the table names.
 pub(super) fn schemes(table: &RouteTable) -> impl Iterator<Item = (&'static str, Value)> {
@@ -33,6 +34,13 @@ pub(super) fn schemes(table: &RouteTable) -> impl Iterator<Item = (&'static str,
         (PAT_FIELD, field("A personal access token.")),
         (API_KEY, bearer("API key", "An API key.")),
         (API_KEY_FIELD, field("An API key.")),
+        (
+            EXTERNAL,
+            bearer(
+                "JWT",
+                "An access token of the tenant's own identity provider.",
+            ),
+        ),
     ];
     let mut used: Vec<&str> = Vec::new();
     for (_, policy) in table.routes() {
@@ -47,6 +55,7 @@ fn ways(policy: &CompiledPolicy, mode: Mode) -> impl Iterator<Item = &'static st
         Mode::Jwt => (JWT, None),
         Mode::Pat => (PAT, Some(PAT_FIELD)),
         Mode::ApiKey => (API_KEY, Some(API_KEY_FIELD)),
+        Mode::External => (EXTERNAL, None),
     };
     let field = field.filter(|_| policy.reads_api_key_field());
     [Some(bearer), field].into_iter().flatten()

@@ -84,6 +84,10 @@ causes! {
     JwtAudience = "jwt_audience" => InvalidToken;
     /// A good token past its `exp`.
     JwtExpired = "jwt_expired" => TokenExpired;
+    /// A good token that is not as the tenant requires: of another client, without a group, bound to a key.
+    JwtNotAllowed = "jwt_not_allowed" => InvalidToken;
+    /// A token that its issuer says is not active.
+    TokenInactive = "token_inactive" => InvalidToken;
     /// A good token before its `nbf`.
     JwtNotYetValid = "jwt_not_yet_valid" => InvalidToken;
 
@@ -137,6 +141,8 @@ causes! {
     LimiterUnavailable = "limiter_unavailable" => TemporarilyUnavailable;
     /// The issuer's keys can't be had and none are held.
     KeysUnavailable = "keys_unavailable" => TemporarilyUnavailable;
+    /// The issuer that has to be asked about a token can't be reached.
+    IntrospectionUnavailable = "introspection_unavailable" => TemporarilyUnavailable;
     /// As many secrets wait to be hashed as may wait.
     HashQueueFull = "hash_queue_full" => TemporarilyUnavailable;
     /// The thread that hashed this secret is gone.

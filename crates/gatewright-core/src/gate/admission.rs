@@ -18,7 +18,7 @@ use crate::store::BoxFuture;
 pub enum Admission {
     /// Decided without waiting.
     Ready(Result<Admitted, AuthError>),
-    /// A store or a hash has to be asked.
+    /// A store, a hash or a tenant's identity provider has to be asked.
     Pending(Pending),
 }
 
@@ -35,7 +35,7 @@ impl Admission {
     }
 }
 
-/// A decision that waits for a store or a hash. Owns copies of what it needs of the request.
+/// A decision that waits for a store, a hash or a provider. Owns copies of what it needs of the request.
 #[must_use = "nothing is decided until the future is awaited"]
 pub struct Pending(pub(super) BoxFuture<'static, Result<Admitted, AuthError>>);
 

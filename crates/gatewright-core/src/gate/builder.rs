@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::cache::Cache;
 use super::coherence::Watch;
 use super::flight::Flights;
+use super::opaque::MAX_ANSWER_LIFE_SECS;
 use super::shared::Shared;
 use super::stats::Counters;
 use super::token::SHARED_SCOPES;
@@ -13,7 +14,7 @@ use crate::audit::{AuditSink, NoAudit};
 use crate::credential::Formats;
 use crate::hash::{Argon2Settings, HashPool, PoolConfig, ProofKey, TagKeys};
 use crate::jwt::TokenCache;
-use crate::limit::{FailureLimiter, Limiter, LocalLimiter};
+use crate::limit::{FailureLimiter, Limiter, LocalLimiter, Rate};
 use crate::policy::Compiler;
 use crate::store::{Changes, CredentialStore, MembershipStore, RevocationStore};
 use crate::time::{Clock, SystemClock};
@@ -112,7 +113,8 @@ impl GateBuilder {
         self
     }
 
-    /// How many credential records, verified tokens and memberships to keep in memory, of each; 100,000 if not said.
+    /// How many credential records, verified tokens, tokens of tenants' own providers and memberships to keep in memory, of
+    /// each; 100,000 if not said.
     ///
     /// With what an allocator rounds up, a record takes some 570 bytes beside the texts that the store answered (ids, hash,
     /// scopes), and a token some 590 beside its own text; each has 128 more for every few threads that used it besides the
@@ -151,9 +153,14 @@ impl GateBuilder {
             proof_flights: Flights::new(),
             tokens: TokenCache::new(self.cache_capacity.max(1), MAX_TOKEN_LIFE_SECS),
             scopes: Cache::new(SHARED_SCOPES),
+            externals: TokenCache::new(self.cache_capacity.max(1), MAX_TOKEN_LIFE_SECS),
+            introspected: TokenCache::new(self.cache_capacity.max(1), MAX_ANSWER_LIFE_SECS),
+            fetches: Flights::new(),
+            asking: Flights::new(),
             places: Cache::new(self.cache_capacity),
             tenancies: Cache::new(self.cache_capacity),
             failures: FailureLimiter::new(),
+            asks: FailureLimiter::with_rate(Rate::SIXTY_A_MINUTE, 100_000),
             limiter: self
                 .limiter
                 .unwrap_or_else(|| Arc::new(LocalLimiter::new())),

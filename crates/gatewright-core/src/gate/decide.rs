@@ -90,7 +90,20 @@ impl Shared {
         let source = request.source.map(SourceKey::new);
         let source = source.as_ref().map_or(&b""[..], SourceKey::as_bytes);
 
-        let by_holder: [&[u8]; 2] = [subject.as_bytes(), holder];
+        let of_ours: [&[u8]; 2] = [subject.as_bytes(), holder];
+        let of_theirs: [&[u8]; 4];
+        let by_holder: &[&[u8]] = match principal.subject() {
+            Subject::External {
+                tenant,
+                issuer,
+                subject,
+            } => {
+                let (tenant, subject) = (tenant.as_str(), subject.as_str());
+                of_theirs = ["external", tenant, issuer, subject].map(str::as_bytes);
+                &of_theirs
+            }
+            _ => &of_ours,
+        };
         let by_tenant: [&[u8]; 1] = [tenant_id];
         let by_pat: [&[u8]; 3] = [tenant_id, credential, source];
         let bucket = |kind, parts| move |rate| Charge::new(Bucket::new(kind, parts), rate);
@@ -102,9 +115,9 @@ impl Shared {
         let candidates = [
             if admitted {
                 let per_credential = limits.per_credential;
-                per_credential.map(bucket(BucketKind::Credential, &by_holder))
+                per_credential.map(bucket(BucketKind::Credential, by_holder))
             } else {
-                limits.denials().map(bucket(BucketKind::Denied, &by_holder))
+                limits.denials().map(bucket(BucketKind::Denied, by_holder))
             },
             limits
                 .pat_guard

@@ -12,8 +12,10 @@
 //! 8. the policy: mode, tenant, scope, role, plan
 //! 9. the rate limits: one charge, and none to a tenant's quota for a refused call
 //!
-//! A signed token climbs the same ladder: its signature is its proof, its revocation epochs and deny-list its state. An OAuth
-//! client climbs it as far as to its state ([`Gate::authenticate_client`]), and calls by the tokens that it gets for it.
+//! A signed token climbs the same ladder: its signature is its proof, its revocation epochs and deny-list its state. Of a
+//! token of a tenant's own provider nothing is in the store: its provider's keys are its proof, and what the tenant has
+//! configured now is its state. An OAuth client climbs it as far as to its state ([`Gate::authenticate_client`]), and calls
+//! by the tokens that it gets for it.
 
 mod admission;
 mod arrival;
@@ -23,8 +25,10 @@ mod caller;
 mod client;
 mod coherence;
 mod decide;
+mod external;
 mod flight;
 mod guarded;
+mod opaque;
 mod place;
 mod record;
 mod secret;
@@ -198,7 +202,7 @@ impl Gate {
             refusals: self.0.counters.refusals(),
             hashing: self.0.pool.stats(),
             cached_records: self.0.records.len(),
-            cached_tokens: self.0.tokens.len(),
+            cached_tokens: self.0.tokens.len() + self.0.externals.len() + self.0.introspected.len(),
             cached_memberships: self.0.places.len(),
         }
     }

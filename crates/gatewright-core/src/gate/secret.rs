@@ -397,7 +397,7 @@ impl Shared {
     }
 }
 
-fn failure_limited(retry_after: u32) -> AuthError {
+pub(super) fn failure_limited(retry_after: u32) -> AuthError {
     AuthError::from(Cause::FailureLimited).with_retry_after(retry_after)
 }
 

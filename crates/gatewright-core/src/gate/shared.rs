@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cache::Cache;
 use super::coherence::Watch;
+use super::external::{External, FetchFlight, Fetched};
 use super::flight::Flights;
+use super::opaque::{AskFlight, Asked};
 use super::place::{Place, PlaceKey};
 use super::record::{Record, RecordKey, Usage};
 use super::secret::{ProofFlight, ReadFlight, Reading, Verdict};
@@ -23,7 +25,7 @@ use crate::hash::{HashPool, ProofDigest, ProofKey, TagKeys};
 use crate::jwt::TokenCache;
 use crate::limit::{FailureLimiter, Limiter};
 use crate::policy::{CompiledPolicy, Compiler};
-use crate::principal::{Tenancy, TenantId};
+use crate::principal::{Mode, Tenancy, TenantId};
 use crate::role::Role;
 use crate::scope::ScopeSet;
 use crate::store::{Changes, CredentialStore, MembershipStore, RevocationStore, Stamp, StoreError};
@@ -60,11 +62,19 @@ pub(super) struct Shared {
     pub(super) tokens: TokenCache<Arc<Token>>,
     /// What tokens' texts of scopes mean.
     pub(super) scopes: Cache<Box<str>, ScopeSet>,
+    /// Tokens of tenants' own providers, apart from ours: no tenant's flood pushes out another issuer's.
+    pub(super) externals: TokenCache<Arc<External>>,
+    /// What providers answered, by a digest of the token.
+    pub(super) introspected: TokenCache<Arc<External>>,
+    pub(super) fetches: Flights<FetchFlight, Fetched>,
+    pub(super) asking: Flights<AskFlight, Asked>,
     pub(super) places: Cache<PlaceKey, Place>,
     /// Tenants as records and places share them.
     pub(super) tenancies: Cache<(TenantId, Option<Role>), Arc<Tenancy>>,
 
     pub(super) failures: FailureLimiter,
+    /// Those who have tenants' providers asked in vain.
+    pub(super) asks: FailureLimiter,
     pub(super) limiter: Arc<dyn Limiter>,
     pub(super) audit: Arc<dyn AuditSink>,
     pub(super) counters: Counters,
@@ -162,16 +172,17 @@ impl Shared {
                 }
                 // Its characters were right, or it would not have come as far as to the sum over them.
                 Err(malformed) if malformed == Malformed::Checksum || is_token68(token) => {
-                    return Admission::Ready(Err(cause_of(malformed).into()));
+                    return self.admit_unreadable(token, malformed, policy, arrival);
                 }
                 Err(_) => {}
             }
         }
         // Nothing is presented, or nothing well-formed, or there is more than one line to choose from.
-        match self.find_credential(fields, policy) {
-            Ok(Some(credential)) => {
-                self.admit_credential(credential, self.request(policy, arrival))
-            }
+        match self.find_token(fields, policy) {
+            Ok(Some(token)) => match self.formats.classify(token) {
+                Ok(credential) => self.admit_credential(credential, self.request(policy, arrival)),
+                Err(malformed) => self.admit_unreadable(token, malformed, policy, arrival),
+            },
             Ok(None) => self.admit_anonymous(self.request(policy, arrival)),
             Err(cause) => Admission::Ready(Err(cause.into())),
         }
@@ -189,21 +200,35 @@ impl Shared {
         }
     }
 
-    /// The credential that a request is judged by; `None` where none is presented and none is needed.
-    fn find_credential<'a, F: Fields + ?Sized>(
+    /// The text that a request is judged by; `None` where none is presented and none is needed.
+    fn find_token<'a, F: Fields + ?Sized>(
         &self,
         fields: &'a F,
         policy: &CompiledPolicy,
-    ) -> Result<Option<Credential<'a>>, Cause> {
-        let token = match presented(fields, policy.reads_api_key_field()) {
-            Presented::Token { bytes, .. } => bytes,
-            Presented::Nothing if policy.admits_anonymous() => return Ok(None),
-            Presented::Nothing => return Err(Cause::NothingPresented),
-            Presented::Foreign => return Err(Cause::ForeignScheme),
-            Presented::Malformed(_) => return Err(Cause::MalformedField),
-            Presented::Ambiguous => return Err(Cause::AmbiguousField),
-        };
-        self.formats.classify(token).map(Some).map_err(cause_of)
+    ) -> Result<Option<&'a [u8]>, Cause> {
+        match presented(fields, policy.reads_api_key_field()) {
+            Presented::Token { bytes, .. } => Ok(Some(bytes)),
+            Presented::Nothing if policy.admits_anonymous() => Ok(None),
+            Presented::Nothing => Err(Cause::NothingPresented),
+            Presented::Foreign => Err(Cause::ForeignScheme),
+            Presented::Malformed(_) => Err(Cause::MalformedField),
+            Presented::Ambiguous => Err(Cause::AmbiguousField),
+        }
+    }
+
+    /// A text of no form that is known here: refused, unless the tenant has a provider that may read it.
+    fn admit_unreadable(
+        self: &Arc<Self>,
+        token: &[u8],
+        malformed: Malformed,
+        policy: &Arc<CompiledPolicy>,
+        arrival: &Arrival<'_>,
+    ) -> Admission {
+        policy
+            .accepts(Mode::External)
+            .then(|| self.admit_opaque(token, malformed, self.request(policy, arrival)))
+            .flatten()
+            .unwrap_or_else(|| Admission::Ready(Err(cause_of(malformed).into())))
     }
 
     fn admit_credential(

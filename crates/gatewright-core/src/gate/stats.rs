@@ -49,7 +49,7 @@ pub struct GateStats {
     pub hashing: HashStats,
     /// Credential records in memory.
     pub cached_records: usize,
-    /// Verified tokens in memory.
+    /// Verified tokens in memory, those of tenants' own providers among them.
     pub cached_tokens: usize,
     /// Memberships in memory.
     pub cached_memberships: usize,

@@ -48,6 +48,8 @@ struct Claimed {
     grants: Option<Box<Grants>>,
     /// The tenant that the token is bound to.
     tenant: Option<TenantId>,
+    /// The slug of the tenant whose audience the token names, where that rule is the one that it was accepted by.
+    audience: Option<Box<str>>,
     /// Whether the token has a `jti`, which then is the identity's credential.
     has_jti: bool,
     epoch: u64,
@@ -115,7 +117,9 @@ impl Shared {
             self.tokens
                 .look(text, trust.id(), generation, request.now, judge)
         });
-        found.flatten()
+        found
+            .flatten()
+            .or_else(|| self.admit_known_external(text, request))
     }
 
     pub(super) fn admit_token(
@@ -123,6 +127,9 @@ impl Shared {
         presented: JwtShape<'_>,
         request: Request<'_>,
     ) -> Admission {
+        if let Some(admission) = self.admit_external(presented, request) {
+            return admission;
+        }
         let text = presented.expose();
         let realm = request.policy.realm();
         let known = realm.tokens().iter().find_map(|trust| {
@@ -210,12 +217,20 @@ impl Shared {
         // The longest life counts from here: a later reading of the standing does not prolong it.
         let longest = now.saturating_add(MAX_TOKEN_LIFE_SECS);
         let good_until = trust.verifier().valid_until(&claims).min(longest);
-        let token = self.token(&claims, good_until).ok_or(Cause::JwtClaims)?;
+        let audience = trust.verifier().tenant_in_audience(&claims);
+        let token = self
+            .token(&claims, audience, good_until)
+            .ok_or(Cause::JwtClaims)?;
         Ok((trust, generation, Arc::new(token)))
     }
 
     /// What the claims say; `None` where one of them cannot be an identifier or a scope.
-    fn token(&self, claims: &Claims, good_until: Timestamp) -> Option<Token> {
+    fn token(
+        &self,
+        claims: &Claims,
+        audience: Option<&str>,
+        good_until: Timestamp,
+    ) -> Option<Token> {
         let name = claims.subject()?;
         // A machine's token names the client twice (RFC 9068 §2.2): that is how it is told from a person's.
         let subject = if claims.client_id() == Some(name) {
@@ -254,6 +269,7 @@ impl Shared {
         let claimed = Claimed {
             grants,
             tenant,
+            audience: audience.map(Box::from),
             has_jti: claims.jti().is_some(),
             epoch: claims.epoch().unwrap_or(0),
             good_until,
@@ -283,6 +299,8 @@ impl Shared {
         let (holder, client) = match subject {
             Subject::User(id) => (ChangeKey::User(id.as_str().into()), None),
             Subject::Client(id) => (ChangeKey::Client(id.as_str().into()), Some(id.as_str())),
+            // Never the subject of a token of ours.
+            Subject::External { .. } => (ChangeKey::Everything, None),
         };
         let holder = self.changes.stamp(&holder);
         [
@@ -317,6 +335,7 @@ impl Shared {
                 jti,
             ),
             Subject::Client(id) => TokenRef::client(id.as_str(), jti),
+            Subject::External { .. } => return Err(Cause::JwtIssuer.into()),
         };
         let standing = self
             .revocations
@@ -387,6 +406,11 @@ impl Shared {
     }
 
     fn conclude_token(&self, token: &Token, holder: &Principal, request: Request<'_>) -> Admission {
+        if let Some(audience) = &token.claimed.audience
+            && !is_audience(audience, holder, request)
+        {
+            return Admission::Ready(Err(Cause::JwtAudience.into()));
+        }
         self.decide(
             holder,
             token.claimed.grants.as_deref(),
@@ -430,6 +454,12 @@ fn trusted<'a>(realm: &'a Realm, text: &str) -> Result<&'a TokenTrust, Cause> {
     }
 }
 
+/// Whether a token for this tenant's audience is used by somebody of that tenant, and there.
+fn is_audience(slug: &str, holder: &Principal, request: Request<'_>) -> bool {
+    holder.tenant().is_some_and(|tenant| tenant.slug() == slug)
+        && request.tenant.is_none_or(|named| named == slug)
+}
+
 fn still_stands(epoch: u64, standing: TokenStanding) -> Result<(), Cause> {
     if standing.denied {
         return Err(Cause::TokenDenied);
@@ -443,7 +473,7 @@ fn still_stands(epoch: u64, standing: TokenStanding) -> Result<(), Cause> {
     Ok(())
 }
 
-const fn cause_of(error: JwtError) -> Cause {
+pub(super) const fn cause_of(error: JwtError) -> Cause {
     match error {
         JwtError::Expired => Cause::JwtExpired,
         JwtError::NotYetValid => Cause::JwtNotYetValid,

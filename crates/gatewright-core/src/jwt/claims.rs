@@ -147,9 +147,45 @@ impl Claims {
             .find_map(|(key, value)| (key == name).then_some(value))
     }
 
+    /// Any member by its name, whether it has an accessor or not. A registered one whose type is wrong is `null`.
+    pub(crate) fn member(&self, name: &str) -> Option<Cow<'_, Value>> {
+        let text = |span: Option<Span>| span.map(|span| Value::from(self.text_at(span)));
+        let registered = match name {
+            "iss" => text(Some(self.issuer)),
+            "sub" => text(self.subject),
+            "aud" => Some(self.audiences().collect()),
+            "exp" => Some(Value::from(self.expires_at)),
+            "nbf" => self.not_before.map(Value::from),
+            "iat" => self.issued_at.map(Value::from),
+            "jti" => text(self.id),
+            "client_id" => text(self.client_id),
+            "sid" => text(self.session_id),
+            "scope" => match &self.scope {
+                ScopeClaim::Absent => None,
+                ScopeClaim::Malformed => Some(Value::Null),
+                ScopeClaim::Text(text) => Some(Value::from(text.as_str())),
+                ScopeClaim::List(list) => Some(Value::from(list.as_slice())),
+            },
+            "tenant" if self.tenant.is_some() => text(self.tenant),
+            "epoch" if self.epoch.is_some() => self.epoch.map(Value::from),
+            _ => return self.other(name).map(Cow::Borrowed),
+        };
+        registered.map(Cow::Owned)
+    }
+
     /// Reads a payload. Private claims are typed only where the verifier says that they are ours: in a token of somebody
     /// else's those names may mean anything.
     pub(super) fn read(payload: String, private: bool) -> Result<Self, JwtError> {
+        Self::read_of(payload, private, None)
+    }
+
+    /// Reads what an issuer says of a token (RFC 7662 §2.2), where `iss` and `exp` are optional: whoever was asked is the
+    /// issuer, and a token whose end is not told has none.
+    pub(super) fn read_answer(answer: String, asked: &str) -> Result<Self, JwtError> {
+        Self::read_of(answer, false, Some(asked))
+    }
+
+    fn read_of(payload: String, private: bool, asked: Option<&str>) -> Result<Self, JwtError> {
         let mut draft = Draft {
             payload: &payload,
             unescaped: String::new(),
@@ -169,10 +205,20 @@ impl Claims {
         } = draft;
         let mut text = payload;
         text.push_str(&unescaped);
+        let asked_issuer = asked.map(|asked| {
+            let start = text.len();
+            text.push_str(asked);
+            Span {
+                start,
+                end: text.len(),
+            }
+        });
+        let endless = asked.map(|_| Timestamp::MAX);
         Ok(Self {
             text,
             issuer: found
                 .issuer
+                .or(asked_issuer)
                 .ok_or(JwtError::MissingClaim(ClaimName::Issuer))?,
             subject: found.subject,
             audiences: found
@@ -180,6 +226,7 @@ impl Claims {
                 .ok_or(JwtError::MissingClaim(ClaimName::Audience))?,
             expires_at: found
                 .expires_at
+                .or(endless)
                 .ok_or(JwtError::MissingClaim(ClaimName::ExpiresAt))?,
             not_before: found.not_before,
             issued_at: found.issued_at,

@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 /// For the longest signature that is known here, RSA with 8192 bits; no header needs as much.
 const BUFFER_BYTES: usize = 1024;
 const MAX_LEEWAY_SECS: u64 = 60;
+/// Longer answers about a token are refused unread.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// What RFC 9068 §2.2 requires beyond `iss`, `exp` and `aud`.
 const RFC_9068: [&str; 4] = ["sub", "client_id", "iat", "jti"];
@@ -60,6 +62,8 @@ pub struct Verifier {
     issuer: String,
     audiences: Vec<String>,
     any_audience: bool,
+    /// What stands before a tenant's slug in an audience of that tenant alone.
+    tenant_prefix: Option<String>,
     algorithms: Vec<Algorithm>,
     typ: TypRule,
     leeway_secs: u64,
@@ -77,10 +81,28 @@ impl Verifier {
     /// Tokens of exactly this `iss` whose `aud` holds this audience. Unless told otherwise: RS256 only, `typ` of an
     /// access token, no leeway, no limit of age.
     pub fn builder(issuer: impl Into<String>, audience: impl Into<String>) -> VerifierBuilder {
+        Self::builder_with(issuer.into(), vec![audience.into()], None)
+    }
+
+    /// Tokens of exactly this `iss` whose audience is one tenant's, as of
+    /// [`audience_of_tenant`](VerifierBuilder::audience_of_tenant), and no other.
+    pub fn builder_of_tenants(
+        issuer: impl Into<String>,
+        prefix: impl Into<String>,
+    ) -> VerifierBuilder {
+        Self::builder_with(issuer.into(), Vec::new(), Some(prefix.into()))
+    }
+
+    fn builder_with(
+        issuer: String,
+        audiences: Vec<String>,
+        tenant_prefix: Option<String>,
+    ) -> VerifierBuilder {
         VerifierBuilder(Self {
-            issuer: issuer.into(),
-            audiences: vec![audience.into()],
+            issuer,
+            audiences,
             any_audience: false,
+            tenant_prefix,
             algorithms: vec![Algorithm::Rs256],
             typ: TypRule::AccessToken,
             leeway_secs: 0,
@@ -141,12 +163,69 @@ impl Verifier {
         claims.expires_at().min(too_old)
     }
 
+    /// The slug of the one tenant that a token with these claims is for, where it was accepted for that tenant's audience
+    /// ([`audience_of_tenant`](VerifierBuilder::audience_of_tenant)); `None` where one of the other audiences is the
+    /// verifier's, or two tenants are named. The gate compares it with the tenant of the request and of the token's holder;
+    /// whoever verifies without a gate has to.
+    #[must_use]
+    pub fn tenant_in_audience<'c>(&self, claims: &'c Claims) -> Option<&'c str> {
+        let prefix = self.tenant_prefix.as_deref()?;
+        if self.is_named_in(claims) {
+            return None;
+        }
+        let mut slugs = claims
+            .audiences()
+            .filter_map(|audience| audience.strip_prefix(prefix))
+            .filter(|slug| !slug.is_empty());
+        slugs.next().filter(|_| slugs.next().is_none())
+    }
+
+    /// Judges what the issuer answered about a token that only it can read (RFC 7662 §2.2), by the same rules as a token's
+    /// claims. `iss` and `exp` may be missing there; an audience may not, since the token could be meant for anybody.
+    pub(crate) fn judge_answer(&self, answer: String, now: Timestamp) -> Result<Claims, JwtError> {
+        if answer.len() > MAX_ANSWER_BYTES {
+            return Err(JwtError::Payload);
+        }
+        let claims = Claims::read_answer(answer, &self.issuer)?;
+        if claims.other("active").and_then(serde_json::Value::as_bool) != Some(true) {
+            return Err(JwtError::MissingClaim(ClaimName::Other));
+        }
+        // A refresh token is active too, and one of another type is bound to more than its text.
+        let is_bearer = |kind: &serde_json::Value| {
+            kind.as_str()
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"))
+        };
+        if !claims.other("token_type").is_none_or(is_bearer) {
+            return Err(JwtError::Type);
+        }
+        self.judge(&claims, now)?;
+        Ok(claims)
+    }
+
+    /// Whether it takes shared secrets.
+    pub(crate) fn takes_shared_secrets(&self) -> bool {
+        self.algorithms
+            .iter()
+            .any(|algorithm| algorithm.is_symmetric())
+    }
+
+    /// Whether it reads claims or judges audiences as only our own issuer means them.
+    pub(crate) const fn has_own_rules(&self) -> bool {
+        self.private_claims || self.tenant_prefix.is_some()
+    }
+
+    fn is_named_in(&self, claims: &Claims) -> bool {
+        claims
+            .audiences()
+            .any(|audience| self.audiences.iter().any(|ours| ours == audience))
+    }
+
     fn judge(&self, claims: &Claims, now: Timestamp) -> Result<(), JwtError> {
         if claims.issuer() != self.issuer {
             return Err(JwtError::Issuer);
         }
-        let is_ours = |audience| self.audiences.iter().any(|ours| ours == audience);
-        if !self.any_audience && !claims.audiences().any(is_ours) {
+        let named = self.any_audience || self.is_named_in(claims);
+        if !named && self.tenant_in_audience(claims).is_none() {
             return Err(JwtError::Audience);
         }
         // RFC 7519 §4.1.4: not to be accepted on or after `exp`.
@@ -188,6 +267,15 @@ impl VerifierBuilder {
     /// (RFC 7009, RFC 7662); whoever lets somebody in by it takes tokens that are meant for others.
     pub fn insecure_any_audience(mut self) -> Self {
         self.0.any_audience = true;
+        self
+    }
+
+    /// Accepts an audience of one tenant's too: `prefix` and then the tenant's slug, to the end. At a gate such a token is
+    /// good only where that slug is the one of the tenant in the path, if it names one, and of the tenant that the token's
+    /// client or user is in; [`Verifier::tenant_in_audience`] says which it is. A token that names two tenants so is
+    /// refused.
+    pub fn audience_of_tenant(mut self, prefix: impl Into<String>) -> Self {
+        self.0.tenant_prefix = Some(prefix.into());
         self
     }
 
@@ -246,7 +334,8 @@ impl VerifierBuilder {
         if verifier.issuer.is_empty() {
             return Err(VerifierError::Issuer);
         }
-        if verifier.audiences.iter().any(String::is_empty) {
+        let mut audiences = verifier.audiences.iter().chain(&verifier.tenant_prefix);
+        if audiences.any(String::is_empty) {
             return Err(VerifierError::Audience);
         }
         if verifier.leeway_secs > MAX_LEEWAY_SECS {

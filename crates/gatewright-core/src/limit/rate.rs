@@ -32,6 +32,14 @@ impl Rate {
         step_nanos: 6 * NANOS,
     };
 
+    /// Sixty calls a minute, all of them at once if need be.
+    pub(crate) const SIXTY_A_MINUTE: Self = Self {
+        limit: 60,
+        window_secs: 60,
+        burst: 60,
+        step_nanos: NANOS,
+    };
+
     /// `limit` calls in `window_secs` seconds, at most `burst` of them at once.
     ///
     /// # Errors

@@ -93,6 +93,9 @@ impl Compiler {
         if mode == Mode::Jwt && realm.tokens().is_empty() {
             mistakes.push(PolicyError::NoIssuer);
         }
+        if mode == Mode::External && realm.federation().is_none() {
+            mistakes.push(PolicyError::NoFederation);
+        }
         let role = alternative.role.as_deref().and_then(|name| {
             if mode != Mode::Jwt {
                 mistakes.push(PolicyError::RoleWithoutMembership(mode));
@@ -282,7 +285,7 @@ impl CompiledPolicy {
     pub(crate) fn judge_mode(&self, mode: Mode) -> Result<&CompiledAlternative, Shortfall> {
         self.alternative(mode).ok_or_else(|| {
             Shortfall::from(match mode {
-                Mode::Jwt => Cause::WrongModeJwt,
+                Mode::Jwt | Mode::External => Cause::WrongModeJwt,
                 Mode::Pat | Mode::ApiKey => Cause::WrongModeSecret,
             })
         })

@@ -41,6 +41,13 @@ impl Policy {
         Self::mode(Mode::ApiKey)
     }
 
+    /// Accepts tokens of the identity providers that the tenant in the request has configured, in a realm that
+    /// [federates](super::RealmBuilder::federate). They carry scopes and have no role. A request that names no tenant has no
+    /// such provider, so that its token is refused.
+    pub fn external() -> Self {
+        Self::mode(Mode::External)
+    }
+
     /// Accepts one mode.
     pub fn mode(mode: Mode) -> Self {
         Self {
@@ -163,6 +170,9 @@ pub enum PolicyError {
     /// JWTs are accepted, but the realm trusts no issuer.
     #[error("JWTs are accepted, but the realm trusts no issuer")]
     NoIssuer,
+    /// Tokens of tenants' own providers are accepted, but the realm does not federate.
+    #[error("tokens of tenants' own providers are accepted, but the realm does not federate")]
+    NoFederation,
     /// A tenant is named, but the realm says no kind of tenant.
     #[error("a tenant is required, but the realm has no kind of tenant")]
     NoTenantKind,

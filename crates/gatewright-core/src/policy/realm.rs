@@ -7,6 +7,7 @@ use super::Plans;
 use crate::cors::Cors;
 use crate::dialect::{BodyWriter, Dialect, ErrorBody, Refused, RenderContext, Rendered, render};
 use crate::error::AuthError;
+use crate::federation::Federation;
 use crate::jwt::{LiveKeys, Verifier};
 use crate::limit::Rate;
 use crate::principal::TenantKind;
@@ -24,6 +25,7 @@ struct Inner {
     roles: Roles,
     tenant_kind: Option<TenantKind>,
     tokens: Vec<TokenTrust>,
+    federation: Option<Arc<dyn Federation>>,
     plans: Plans,
     limits: Limits,
     resource_metadata: Option<Box<str>>,
@@ -42,6 +44,7 @@ impl Realm {
             roles: Roles::none(),
             tenant_kind: None,
             tokens: Vec::new(),
+            federation: None,
             plans: Plans::none(),
             limits: Limits::none(),
             resource_metadata: None,
@@ -138,6 +141,10 @@ impl Realm {
     pub(crate) fn tokens(&self) -> &[TokenTrust] {
         &self.0.tokens
     }
+
+    pub(crate) fn federation(&self) -> Option<&Arc<dyn Federation>> {
+        self.0.federation.as_ref()
+    }
 }
 
 /// Describes a [`Realm`]. Everything is optional: a realm that is told nothing else accepts keys and has no roles.
@@ -172,6 +179,15 @@ impl RealmBuilder {
     #[must_use]
     pub fn trust(mut self, tokens: TokenTrust) -> Self {
         self.0.tokens.push(tokens);
+        self
+    }
+
+    /// Trusts the identity providers that tenants bring along, each for its own tenant, on routes that say so
+    /// ([`Policy::external`](super::Policy::external)). An issuer that is [trusted](Self::trust) by the realm itself is
+    /// never looked for there.
+    #[must_use]
+    pub fn federate(mut self, federation: Arc<dyn Federation>) -> Self {
+        self.0.federation = Some(federation);
         self
     }
 
@@ -315,7 +331,8 @@ impl Limits {
         self
     }
 
-    /// Charges every admitted call to its key, or to the user or the client of a JWT, whichever of its tokens it has.
+    /// Charges every admitted call to its key, or to the subject of a token (a user, a client, or who is known to a tenant's
+    /// own provider), whichever of its tokens it has.
     #[must_use]
     pub fn per_credential(mut self, rate: Rate) -> Self {
         self.per_credential = Some(rate);

@@ -85,6 +85,8 @@ identifiers! {
     /// A credential's public part: the prefix of an API key, the id of a personal access token, the `jti` of
     /// a JWT. It names the credential in lists and logs and proves nothing.
     CredentialId;
+    /// Somebody as another issuer names them. Means nothing without the issuer, and the tenant that trusts it.
+    ExternalId;
     /// One login of one user, the `sid` of the tokens it was given.
     SessionId;
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{CredentialId, SessionId, Tenancy, Tenant, UserId};
+use super::{CredentialId, ExternalId, SessionId, Tenancy, Tenant, TenantId, UserId};
 use crate::role::Role;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
@@ -18,11 +18,13 @@ pub enum Mode {
     Pat,
     /// A signed access token (RFC 9068).
     Jwt,
+    /// A token of a tenant's own identity provider.
+    External,
 }
 
 impl Mode {
     /// Every mode, in the order in which documents list them.
-    pub const ALL: [Self; 3] = [Self::Jwt, Self::Pat, Self::ApiKey];
+    pub const ALL: [Self; 4] = [Self::Jwt, Self::Pat, Self::ApiKey, Self::External];
 
     /// The mode's name in coverage maps and logs.
     #[must_use]
@@ -31,6 +33,7 @@ impl Mode {
             Self::ApiKey => "API_KEY",
             Self::Pat => "PAT",
             Self::Jwt => "JWT",
+            Self::External => "EXTERNAL",
         }
     }
 
@@ -39,6 +42,7 @@ impl Mode {
             Self::Jwt => 0,
             Self::Pat => 1,
             Self::ApiKey => 2,
+            Self::External => 3,
         }
     }
 }
@@ -57,6 +61,16 @@ pub enum Subject {
     User(UserId),
     /// A machine that holds client credentials. Never equal to a user, whatever the two are called (RFC 9068 §5).
     Client(CredentialId),
+    /// Somebody whom a tenant's own identity provider knows, a person or a machine. Never equal to a user or a client of
+    /// ours, nor to who has the same name at another provider or in another tenant.
+    External {
+        /// The tenant whose provider it is.
+        tenant: TenantId,
+        /// The provider's `iss`.
+        issuer: Arc<str>,
+        /// The `sub`; of a token without one, the `client_id`, which is what its `sub` should be (RFC 9068 §2.2).
+        subject: ExternalId,
+    },
 }
 
 impl Subject {
@@ -65,17 +79,22 @@ impl Subject {
     pub const fn user(&self) -> Option<&UserId> {
         match self {
             Self::User(user) => Some(user),
-            Self::Client(_) => None,
+            Self::Client(_) | Self::External { .. } => None,
         }
     }
 }
 
 impl fmt::Display for Subject {
-    /// `user:<id>` or `client:<id>`.
+    /// `user:<id>`, `client:<id>` or `external:<tenant>/<issuer>#<sub>`; an issuer has no fragment (RFC 8414 §2).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(id) => write!(f, "user:{id}"),
             Self::Client(id) => write!(f, "client:{id}"),
+            Self::External {
+                tenant,
+                issuer,
+                subject,
+            } => write!(f, "external:{tenant}/{issuer}#{subject}"),
         }
     }
 }

@@ -8,7 +8,7 @@ mod identity;
 mod tenancy;
 mod verified;
 
-pub use id::{CredentialId, IdError, SessionId, TenantId, UserId};
+pub use id::{CredentialId, ExternalId, IdError, SessionId, TenantId, UserId};
 pub use identity::{Identity, Mode, Principal, Subject};
 pub use tenancy::{Tenancy, Tenant, TenantKind};
 pub use verified::Verified;

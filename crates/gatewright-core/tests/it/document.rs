@@ -106,6 +106,28 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// A token of a tenant's own provider is sent as ours are, and told apart in the document.
+#[test]
+fn a_route_for_tokens_of_tenants_own_providers_says_so() {
+    let realm = Realm::builder("gateway")
+        .tenant_kind(TenantKind::from_static("org"))
+        .federate(Arc::new(crate::fixture_idp::Configured::default()))
+        .build();
+    let policy = Policy::external()
+        .or(Policy::api_key())
+        .scope("mcp:call")
+        .tenant_from("org");
+    let table = table(&[("POST", "/mcp/{org}", policy, &realm)]);
+    let document = openapi(&table, None).unwrap();
+    let security = &document["paths"]["/mcp/{org}"]["post"]["security"];
+    assert_eq!(
+        security,
+        &json!([{"apiKey": ["mcp:call"]}, {"apiKeyHeader": ["mcp:call"]}, {"external": ["mcp:call"]}])
+    );
+    let scheme = &document["components"]["securitySchemes"]["external"];
+    assert_eq!(scheme["scheme"], "bearer");
+}
+
 #[test]
 fn every_route_is_an_operation_with_its_security() {
     let document = openapi(&some_routes(), None).unwrap();

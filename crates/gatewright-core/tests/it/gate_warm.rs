@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use gatewright_core::credential::Field;
 use gatewright_core::error::AuthError;
-use gatewright_core::gate::{Admission, Admitted, Arrival};
+use gatewright_core::gate::{Admission, Admitted, Arrival, Coherence};
 use gatewright_core::limit::Rate;
 use gatewright_core::policy::{CompiledPolicy, Limits};
 
 use crate::fixture::{World, at};
+use crate::fixture_idp::{Oracle, scopes_alone, trusts};
+use crate::gate_external::Gateway;
 
 fn allocations(
     world: &World,
@@ -34,7 +36,7 @@ fn allocations(
 #[tokio::test]
 async fn a_warm_call_allocates_nothing() {
     let world = World::with(
-        gatewright_core::gate::Coherence::SingleProcess,
+        Coherence::SingleProcess,
         Limits::none()
             .by_plan()
             .per_credential(Rate::per_minute(100_000).unwrap())
@@ -87,4 +89,23 @@ fn answers_are_small() {
     assert!(size_of::<Option<AuthError>>() <= 24);
     assert!(size_of::<Admitted>() <= 56, "{}", size_of::<Admitted>());
     assert!(size_of::<Admission>() <= 64, "{}", size_of::<Admission>());
+}
+
+#[tokio::test]
+async fn a_warm_call_of_a_tenants_own_provider_allocates_nothing() {
+    let rate = Rate::per_minute(100_000).unwrap();
+    let limits = Limits::none().per_credential(rate);
+    let gateway = Gateway::with(Coherence::SingleProcess, limits).await;
+    let provider = gateway.idp.provider(scopes_alone());
+    let provider = provider.with_introspector(Oracle::new());
+    gateway.configured.put("neo", trusts("neo", [provider]));
+    let (world, policy) = (&gateway.world, &gateway.policy);
+    for token in [gateway.idp.token("ext_1"), "opaque".repeat(5)] {
+        world.passes(&token, policy).await;
+        assert_eq!(
+            allocations(world, &token, policy, at("neo"), true),
+            0,
+            "{token}"
+        );
+    }
 }
