@@ -31,6 +31,8 @@ pub(crate) struct Realms {
     pub(crate) workspace: Realm,
     /// `/v2`: handles, their links and their personal access tokens.
     pub(crate) handle: Realm,
+    /// `/mcp`: the tools of workspaces, for whoever the workspace API serves.
+    pub(crate) mcp: Realm,
     /// The root: `/whoami`, for whatever credential either family takes.
     pub(crate) root: Realm,
     /// The scopes that may be granted.
@@ -109,6 +111,19 @@ impl Realms {
                 .trust(trust(verifier(&handle_audience))?)
                 .plans(plans()?)
                 .limits(unless_off(handle_limits))
+                .build(),
+            mcp: Realm::builder("mcp")
+                .dialect(Dialect::JsonRpc)
+                .authorization_only()
+                .roles(workspace_roles()?)
+                .tenant_kind(WORKSPACE.clone())
+                .trust(trust(
+                    verifier(&workspace_audience).audience(&format!("{public_url}/mcp")),
+                )?)
+                .resource_metadata(&format!(
+                    "{public_url}/.well-known/oauth-protected-resource/mcp"
+                ))
+                .limits(unless_off(holder.clone()))
                 .build(),
             root: Realm::builder("gatewright")
                 .trust(trust(
