@@ -203,6 +203,7 @@ fn catalog() -> Result<ScopeCatalog, CatalogError> {
         .declare("analytics.read", "See counts of conversions")
         .declare("webhooks.read", "See webhook subscriptions")
         .declare("webhooks.write", "Create and delete webhook subscriptions")
+        .declare("mcp:call", "Call tools on every connector of the org")
         .implies("keys.write", "keys.read")
         .implies("team.keys.write", "team.keys.read")
         .implies("links.write", "links.read")

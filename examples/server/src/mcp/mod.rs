@@ -10,7 +10,6 @@
     not(test),
     expect(
         dead_code,
-        unused_imports,
         reason = "served at `/mcp/{org}`, once organisations are routes of this server"
     )
 )]
@@ -24,7 +23,7 @@ use axum::response::Response;
 use gatewright_axum::{GuardedRouter, post};
 use gatewright_core::error::ErrorCode;
 use gatewright_core::gate::Gate;
-use gatewright_core::policy::Policy;
+use gatewright_core::policy::{Policy, Realm};
 use gatewright_tower::mcp::{SiteError, ToolErrors, ToolTable, TrustedSites};
 use serde_json::json;
 
@@ -32,6 +31,16 @@ use crate::app::App;
 use crate::realms::Realms;
 use crate::routes::Site;
 use crate::web::{Failure, Operation, Operations};
+pub(crate) use connector::Connector;
+#[cfg_attr(
+    not(test),
+    expect(
+        unused_imports,
+        reason = "served at `/mcp/{org}`, once organisations are routes of this server"
+    )
+)]
+pub(crate) use connector::ConnectorKind;
+use connector::OrgTools;
 use workspace::WorkspaceTools;
 
 /// What is known of MCP before the first request.
@@ -63,6 +72,29 @@ impl Mcp {
             sites: TrustedSites::of(&app.public_url)?.or_loopback(),
             workspace: workspace::policies(app)?,
         })
+    }
+
+    /// Answers a request that the gate has admitted to an organisation, with the tools of its connectors. The realm is that
+    /// of the route.
+    ///
+    /// # Errors
+    /// [`Failure`], where the body does not arrive. Everything else is answered in JSON-RPC.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "served at `/mcp/{org}`, once organisations are routes of this server"
+        )
+    )]
+    pub(crate) async fn connectors(
+        &self,
+        app: &App,
+        realm: &Realm,
+        connectors: Vec<Connector>,
+        request: Request,
+    ) -> Result<Response, Failure> {
+        let tools = OrgTools::new(app.gate.clone(), realm.clone(), connectors);
+        endpoint::serve(app, &self.sites, tools, request).await
     }
 }
 

@@ -10,6 +10,8 @@ use crate::web::Failure;
 /// Which tools a connector has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectorKind {
+    /// All tools that are part of the server.
+    BuiltIn,
     /// What time it is, and how long between two times.
     Clock,
     /// Words and characters of texts.
@@ -25,11 +27,12 @@ pub(super) struct ConnectorTool {
 }
 
 impl ConnectorKind {
-    pub(crate) const ALL: [Self; 2] = [Self::Clock, Self::Text];
+    pub(crate) const ALL: [Self; 3] = [Self::BuiltIn, Self::Clock, Self::Text];
 
     /// The name on the wire.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::BuiltIn => "built-in",
             Self::Clock => "clock",
             Self::Text => "text",
         }
@@ -40,14 +43,36 @@ impl ConnectorKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    pub(super) const fn tools(self) -> &'static [ConnectorTool] {
-        match self {
-            Self::Clock => clock::TOOLS,
-            Self::Text => text::TOOLS,
-        }
+    pub(super) fn tools(self) -> impl Iterator<Item = &'static ConnectorTool> {
+        let groups: [&[ConnectorTool]; 2] = match self {
+            Self::BuiltIn => [clock::TOOLS, text::TOOLS],
+            Self::Clock => [clock::TOOLS, &[]],
+            Self::Text => [&[], text::TOOLS],
+        };
+        groups.into_iter().flatten()
     }
 
     pub(super) fn tool(self, name: &str) -> Option<&'static ConnectorTool> {
-        self.tools().iter().find(|tool| tool.name == name)
+        self.tools().find(|tool| tool.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_name_and_its_tools_by_theirs() {
+        for kind in ConnectorKind::ALL {
+            assert_eq!(ConnectorKind::named(kind.as_str()), Some(kind));
+            for tool in kind.tools() {
+                assert!(kind.tool(tool.name).is_some());
+                // What parts it from the id of its connector.
+                assert!(!tool.name.contains("__"), "{}", tool.name);
+                assert!((tool.arguments)().is_object());
+            }
+        }
+        assert_eq!(ConnectorKind::BuiltIn.tools().count(), 4);
+        assert_eq!(ConnectorKind::named("built-out"), None);
     }
 }

@@ -77,8 +77,7 @@ impl Toolset for OrgTools {
         let connectors = self.0.connectors.iter();
         connectors
             .flat_map(|connector| {
-                let tools = connector.kind.tools().iter();
-                tools.map(|tool| {
+                connector.kind.tools().map(move |tool| {
                     let name = format!("{}{SEPARATOR}{}", connector.id, tool.name);
                     described(name, tool.description, (tool.arguments)())
                         .with_annotations(ToolAnnotations::new().read_only(true).open_world(false))

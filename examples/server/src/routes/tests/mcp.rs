@@ -1,11 +1,21 @@
 //! The tools, as clients of MCP and `curl` call them.
 
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use gatewright_axum::{GuardedRouter, post};
 use gatewright_core::audit::AuditKind;
 use gatewright_core::error::Cause;
+use gatewright_core::jwt::{Algorithm, Verifier};
+use gatewright_core::policy::{Policy, Realm, TokenTrust};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
+use tower_service::Service as _;
 
 use super::{Server, answer, text};
+use crate::mcp::{Connector, ConnectorKind, Mcp};
+use crate::realms::WORKSPACE;
 
 /// A workspace with an admin's token and keys of all and of few scopes.
 struct World {
@@ -377,4 +387,114 @@ async fn an_unknown_tool_is_an_error_of_the_protocol() {
     let params = json!({"name": "drop_tables", "arguments": {}});
     let (status, answer) = world.send(&world.key, "tools/call", params).await;
     assert_eq!((status, &answer["error"]["code"]), (200, &(-32602).into()));
+}
+
+/// `mcp:call` is every connector, `mcp:call:<id>` is one: in lists, in calls and in challenges.
+#[tokio::test]
+async fn tools_of_connectors_go_by_scope() {
+    let world = World::new().await;
+    let app = world.server.app.clone();
+    // Keys in `x-api-key`, and tokens of the server's own issuer.
+    let url = &app.public_url;
+    let verifier = Verifier::builder(&**url, format!("{url}/mcp/acme"));
+    let verifier = verifier.algorithms([Algorithm::EdDsa]).rfc9068().build();
+    let trust = TokenTrust::new(verifier.unwrap(), Arc::clone(app.signing.live()));
+    let realm = Realm::builder("orgs").tenant_kind(WORKSPACE.clone());
+    let realm = realm.trust(trust).build();
+    let (mcp, gate, routes) = (Mcp::new(&app).unwrap(), app.gate.clone(), realm.clone());
+    let mcp = Arc::new(mcp);
+    let handler = move |request: Request| {
+        let (app, mcp, realm) = (app.clone(), mcp.clone(), realm.clone());
+        async move {
+            let connector = |id: &str, kind| Connector {
+                id: id.into(),
+                kind,
+            };
+            let connectors = vec![
+                connector("conn_1", ConnectorKind::Text),
+                connector("conn__2", ConnectorKind::Clock),
+            ];
+            mcp.connectors(&app, &realm, connectors, request).await
+        }
+    };
+    let policy = Policy::api_key().tenant_from("org");
+    let (router, _) = GuardedRouter::new(gate, routes)
+        .route("/mcp/{org}", post(policy, handler))
+        .finish()
+        .unwrap();
+    let send = async |key: &str, method: &str, params: Value| {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let request = Request::post("/mcp/acme")
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .header("x-api-key", key)
+            .body(Body::from(body.to_string()));
+        let response = router.clone().call(request.unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        (parts.status.as_u16(), parts.headers, body)
+    };
+    let mint = async |scope: &str| {
+        let body = json!({"name": "k", "scopes": [scope]});
+        let path = "/api/v1/users/api-keys";
+        let (status, minted) = world.server.call("POST", path, &world.admin, body).await;
+        assert_eq!(status, 201, "{minted}");
+        text(&minted["secret"])
+    };
+    let first = ["conn_1__echo", "conn_1__word_count"];
+    let second = ["conn__2__time_now", "conn__2__seconds_between"];
+    for (scope, tools) in [
+        ("mcp:call", [first, second].concat()),
+        ("mcp:call:conn_1", first.to_vec()),
+        ("mcp:call:conn__2", second.to_vec()),
+        ("mcp:call:conn_3", vec![]),
+        ("keys.read", vec![]),
+    ] {
+        let key = mint(scope).await;
+        let (status, _, listed) = send(&key, "tools/list", json!({})).await;
+        let shown = listed["result"]["tools"].as_array().unwrap().iter();
+        let shown: Vec<_> = shown.map(|tool| tool["name"].as_str().unwrap()).collect();
+        assert_eq!((status, shown), (200, tools.clone()), "{scope}");
+
+        let arguments = json!({"text": "one two\nthree"});
+        let params = json!({"name": "conn_1__word_count", "arguments": arguments});
+        let (status, headers, called) = send(&key, "tools/call", params).await;
+        if tools.contains(&"conn_1__word_count") {
+            let counted = json!({"words": 3, "lines": 2, "characters": 13});
+            assert_eq!(
+                (status, &called["result"]["structuredContent"]),
+                (200, &counted)
+            );
+        } else {
+            assert_eq!(status, 403, "{scope}");
+            let challenge = headers["www-authenticate"].to_str().unwrap();
+            assert!(
+                challenge.contains("scope=\"mcp:call:conn_1\""),
+                "{challenge}"
+            );
+        }
+    }
+    let key = mint("mcp:call").await;
+    for (tool, arguments, answered) in [
+        ("conn_1__echo", json!({"text": "hi"}), json!({"text": "hi"})),
+        (
+            "conn__2__seconds_between",
+            json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00+00:30"}),
+            json!({"seconds": 1_800}),
+        ),
+        (
+            "conn__2__seconds_between",
+            json!({"from": "yesterday", "to": "2026-01-01T00:00:00Z"}),
+            json!({"code": "validation_error", "message": "`from` must be a time as RFC 3339 writes it"}),
+        ),
+    ] {
+        let params = json!({"name": tool, "arguments": arguments});
+        let (_, _, called) = send(&key, "tools/call", params).await;
+        assert_eq!(called["result"]["structuredContent"], answered, "{called}");
+    }
+    for unknown in ["conn_3__echo", "echo", "conn_1__time_now", "conn_1__"] {
+        let (_, _, called) = send(&key, "tools/call", json!({"name": unknown})).await;
+        assert_eq!(called["error"]["message"], "Unknown tool", "{unknown}");
+    }
 }
