@@ -118,7 +118,7 @@ impl Realms {
                 .roles(workspace_roles()?)
                 .tenant_kind(WORKSPACE.clone())
                 .trust(trust(
-                    verifier(&workspace_audience).audience(&format!("{public_url}/mcp")),
+                    verifier(&workspace_audience).audience(format!("{public_url}/mcp")),
                 )?)
                 .resource_metadata(&format!(
                     "{public_url}/.well-known/oauth-protected-resource/mcp"
