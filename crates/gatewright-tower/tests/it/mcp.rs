@@ -239,6 +239,10 @@ async fn bodies_that_cannot_be_read_one_way_only_are_400() {
             -32600,
         ),
         (
+            r#"{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":["p"]}"#,
+            -32600,
+        ),
+        (
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":null}"#,
             -32600,
         ),
@@ -335,6 +339,8 @@ async fn fields_that_repeat_the_body_must_agree_with_it() {
             (&called, &[("mcp-name", "=?base64?!?=")], false),
             (&read, &[("mcp-name", "a:b")], false),
             (&listed, &[("mcp-name", "read")], false),
+            (&listed, &[("mcp-name", "=?base64?!?=")], false),
+            (&listed, &[("mcp-name", "a"), ("mcp-name", "a")], false),
             (&answer, &[("mcp-method", "tools/list")], false),
         ] {
             let mut all = vec![("mcp-protocol-version", revision)];
