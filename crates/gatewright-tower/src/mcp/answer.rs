@@ -6,7 +6,6 @@ use gatewright_core::error::AuthError;
 use gatewright_core::policy::CompiledPolicy;
 use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http_body_util::{Either, Full};
 use serde_json::json;
 
 use super::McpBody;
@@ -27,7 +26,7 @@ pub(super) fn unguarded<B>(error: AuthError) -> Response<McpBody<B>> {
 }
 
 fn finish<B>(rendered: Rendered, error: AuthError) -> Response<McpBody<B>> {
-    let mut response = rendered_response::<Full<Bytes>>(rendered).map(Either::Left);
+    let mut response = rendered_response(rendered);
     response.extensions_mut().insert(error);
     response
 }
@@ -41,7 +40,7 @@ pub(super) fn unknown_tool<B>(id: RpcId<'_>) -> Response<McpBody<B>> {
     };
     let error = json!({"code": -32602, "message": "Unknown tool"});
     let body = json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string();
-    let mut response = Response::new(Either::Left(Full::from(body)));
+    let mut response = Response::new(McpBody::from(Bytes::from(body)));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response

@@ -6,7 +6,7 @@ use gatewright_core::gate::Guarded;
 use http::Response;
 use http::header::CONTENT_LENGTH;
 use http_body::Body;
-use http_body_util::{BodyExt as _, Either, Full};
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::{McpBody, ToolPolicies};
@@ -26,12 +26,12 @@ where
 {
     // No list, but why there is none.
     if !response.status().is_success() {
-        return Ok(response.map(Either::Right));
+        return Ok(response.map(McpBody::served));
     }
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|_| unreadable())?.to_bytes();
     if body.is_empty() {
-        return Ok(Response::from_parts(parts, Either::Left(Full::new(body))));
+        return Ok(Response::from_parts(parts, McpBody::from(body)));
     }
     // Events of a stream are none, whatever the field says.
     let mut message: Value = serde_json::from_slice(&body).map_err(|_| unreadable())?;
@@ -48,7 +48,7 @@ where
         }
     }
     parts.headers.remove(CONTENT_LENGTH);
-    let body = Either::Left(Full::from(message.to_string()));
+    let body = McpBody::from(Bytes::from(message.to_string()));
     Ok(Response::from_parts(parts, body))
 }
 

@@ -1,6 +1,6 @@
 //! Which tools of an MCP server a caller may use, decided from the body that runs.
 //!
-//! - [`McpLayer`], [`McpService`], [`McpFuture`]: the middleware, to be put between a gate and a server;
+//! - [`McpLayer`], [`McpService`], [`McpFuture`], [`McpBody`]: the middleware, to be put between a gate and a server;
 //! - [`ToolPolicies`], [`ToolTable`], [`ToolTableBuilder`]: what each tool asks of its callers;
 //! - [`TrustedSites`]: the names that the server goes by, and the pages that may call it.
 //!
@@ -64,6 +64,7 @@
 //! ```
 
 mod answer;
+mod body;
 mod future;
 mod layer;
 mod list;
@@ -73,14 +74,9 @@ mod service;
 mod sites;
 mod tools;
 
+pub use body::McpBody;
 pub use future::McpFuture;
 pub use layer::McpLayer;
 pub use service::McpService;
 pub use sites::{SiteError, TrustedSites};
 pub use tools::{ToolErrors, ToolPolicies, ToolTable, ToolTableBuilder};
-
-use bytes::Bytes;
-use http_body_util::{Either, Full};
-
-/// The body of an answer: the layer's own, or that of the server behind it.
-pub type McpBody<B> = Either<Full<Bytes>, B>;

@@ -14,7 +14,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tower_service::Service;
 
 use super::layer::Rules;
@@ -109,7 +109,7 @@ where
     let request = Request::from_parts(parts, Full::new(body));
     let response = inner.call(request).await?;
     if !message.is(LIST) {
-        return Ok(response.map(Either::Right));
+        return Ok(response.map(McpBody::served));
     }
     match list::cut(response, &rules.tools, guarded, hints).await {
         Ok(response) => Ok(response),

@@ -94,17 +94,9 @@ impl World {
         let anybody = Policy::jwt().or(Policy::api_key());
         let anybody = self.gate().compile(&anybody, &self.realm).unwrap();
         let layer = McpLayer::new(tools, sites).max_body_bytes(4_096);
-        let guarded = GateLayer::new(self.gate().clone(), anybody).layer(
-            tower::util::MapResponse::new(layer.layer(server), |response: Response<_>| {
-                response.map(Collected::Inner)
-            }),
-        );
-        let response = guarded.oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = match body {
-            Collected::Refused(bytes) => bytes,
-            Collected::Inner(body) => body.collect().await.unwrap().to_bytes(),
-        };
+        let guarded = GateLayer::new(self.gate().clone(), anybody).layer(layer.layer(server));
+        let (parts, body) = guarded.oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
         let challenges = parts.headers.get_all("www-authenticate").iter();
         Answer {
             status: parts.status.as_u16(),
@@ -118,18 +110,6 @@ impl World {
 
     fn take(&self) -> Vec<(Bytes, String)> {
         std::mem::take(&mut *self.reached.lock().unwrap())
-    }
-}
-
-/// A body that the gate's refusals can be made of too.
-enum Collected<B> {
-    Refused(Bytes),
-    Inner(B),
-}
-
-impl<B> From<Bytes> for Collected<B> {
-    fn from(bytes: Bytes) -> Self {
-        Self::Refused(bytes)
     }
 }
 
