@@ -12,6 +12,7 @@
 //! - [`limit`]: how often somebody may do it;
 //! - [`gate`]: all of these as one ladder, from the fields of a request to a decision;
 //! - [`error`], [`dialect`]: why a request was refused, and how that looks on the wire;
+//! - [`json`]: bodies that every reader reads alike;
 //! - [`cors`]: which pages of other origins may call;
 //! - [`source`]: where a request came from, and which proxies are believed about it;
 //! - [`audit`]: what happened, for whoever asks later;
@@ -105,6 +106,7 @@ pub mod error;
 pub mod federation;
 pub mod gate;
 pub mod hash;
+pub mod json;
 pub mod jwt;
 pub mod limit;
 pub mod policy;

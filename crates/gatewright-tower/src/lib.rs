@@ -61,6 +61,7 @@
 //!
 //! - `client`: the module `client`, the other side of a gate: it presents credentials, obtains tokens and sends requests
 //!   again. Off by default.
+//! - `mcp`: the module `mcp`, which tools of an MCP server a caller may use. Off by default.
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -68,6 +69,8 @@ mod fields;
 mod gate;
 mod grpc;
 mod guard;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 mod render;
 
 pub use fields::{HeaderFields, source_behind};

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod demo;
 mod failure;
+mod mcp;
 mod ops;
 mod output;
 mod product;

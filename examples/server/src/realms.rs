@@ -31,6 +31,8 @@ pub(crate) struct Realms {
     pub(crate) workspace: Realm,
     /// `/v2`: handles, their links and their personal access tokens.
     pub(crate) handle: Realm,
+    /// `/mcp`: the tools of workspaces, for whoever the workspace API serves.
+    pub(crate) mcp: Realm,
     /// The root: `/whoami`, for whatever credential either family takes.
     pub(crate) root: Realm,
     /// The scopes that may be granted.
@@ -110,6 +112,19 @@ impl Realms {
                 .plans(plans()?)
                 .limits(unless_off(handle_limits))
                 .build(),
+            mcp: Realm::builder("mcp")
+                .dialect(Dialect::JsonRpc)
+                .authorization_only()
+                .roles(workspace_roles()?)
+                .tenant_kind(WORKSPACE.clone())
+                .trust(trust(
+                    verifier(&workspace_audience).audience(format!("{public_url}/mcp")),
+                )?)
+                .resource_metadata(&format!(
+                    "{public_url}/.well-known/oauth-protected-resource/mcp"
+                ))
+                .limits(unless_off(holder.clone()))
+                .build(),
             root: Realm::builder("gatewright")
                 .trust(trust(
                     verifier(&workspace_audience).audience(&*handle_audience),
@@ -188,6 +203,7 @@ fn catalog() -> Result<ScopeCatalog, CatalogError> {
         .declare("analytics.read", "See counts of conversions")
         .declare("webhooks.read", "See webhook subscriptions")
         .declare("webhooks.write", "Create and delete webhook subscriptions")
+        .declare("mcp:call", "Call tools on every connector of the org")
         .implies("keys.write", "keys.read")
         .implies("team.keys.write", "team.keys.read")
         .implies("links.write", "links.read")

@@ -11,11 +11,12 @@ const TABLE: &[(&str, &[&str])] = &[
     ("stripe", &[]),
     ("cors", &[]),
     ("source", &[]),
+    ("json", &[]),
     ("error", &["time"]),
     ("credential", &["time"]),
     ("scope", &["time"]),
     ("hash", &["time"]),
-    ("jwt", &["time"]),
+    ("jwt", &["json", "time"]),
     ("limit", &["time"]),
     ("role", &["scope", "time"]),
     (

@@ -169,8 +169,10 @@ fn oauth_code(code: ErrorCode) -> &'static str {
 /// JSON-RPC 2.0 §5.1, and what MCP adds. Refusals share one number of the server's range; `data.code`
 /// tells them apart.
 fn rpc_code(error: &AuthError) -> i32 {
-    if error.cause() == Some(Cause::HeaderMismatch) {
-        return -32020;
+    match error.cause() {
+        Some(Cause::HeaderMismatch) => return -32020,
+        Some(Cause::UnreadableBody) => return -32700,
+        _ => {}
     }
     match error.code() {
         ErrorCode::InvalidRequest | ErrorCode::InvalidPayload => -32600,

@@ -46,6 +46,8 @@ causes! {
     TokenInQuery = "token_in_query" => InvalidRequest;
     /// Header fields that say something else than the body.
     HeaderMismatch = "header_mismatch" => InvalidRequest;
+    /// A body that is no text of the format that it is sent as, or one that readers differ about.
+    UnreadableBody = "unreadable_body" => InvalidPayload;
     /// A request made by a page of a foreign origin.
     ForeignOrigin = "foreign_origin" => ForbiddenOrigin;
 

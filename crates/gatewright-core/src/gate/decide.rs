@@ -8,7 +8,7 @@ use crate::limit::{
     Bucket, BucketKind, Charge, ChargeResult, Charged, LimitError, LimitRefusal, Rate, Remembered,
     SourceKey,
 };
-use crate::policy::{Grants, Shortfall, Standing};
+use crate::policy::{CompiledPolicy, Grants, Shortfall, Standing};
 use crate::principal::{Mode, Principal, Subject, Verified};
 
 impl Shared {
@@ -21,7 +21,7 @@ impl Shared {
         remembered: &Remembered,
         request: Request<'_>,
     ) -> Admission {
-        match judge(principal, grants, request) {
+        match judge(principal, grants, request.policy, request.tenant) {
             Ok(()) => {
                 let admitted = Verified::vouch(principal.clone());
                 self.charge(principal, remembered, request, Ok(Some(admitted)))
@@ -150,12 +150,12 @@ impl Shared {
 }
 
 /// Mode, tenant, scope, role, plan: the first that falls short is the answer.
-fn judge(
+pub(super) fn judge(
     principal: &Principal,
     grants: Option<&Grants>,
-    request: Request<'_>,
+    policy: &CompiledPolicy,
+    asked: Option<&str>,
 ) -> Result<(), Shortfall> {
-    let policy = request.policy;
     let alternative = policy.judge_mode(principal.mode())?;
     let realm = policy.realm();
     let tenant = principal.tenant();
@@ -165,7 +165,7 @@ fn judge(
         return Err(Cause::ForeignTenant.into());
     }
     if policy.tenant_parameter().is_some()
-        && tenant.is_none_or(|tenant| Some(tenant.slug()) != request.tenant)
+        && tenant.is_none_or(|tenant| Some(tenant.slug()) != asked)
     {
         return Err(Cause::ForeignTenant.into());
     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Admitted;
+use super::decide::judge;
 use crate::error::{AuthError, Cause};
 use crate::limit::LimitState;
-use crate::policy::CompiledPolicy;
-use crate::principal::{Principal, Verified};
+use crate::policy::{CompiledPolicy, Grants};
+use crate::principal::{Mode, Principal, Verified};
 use crate::scope::Scope;
 
 /// What a guard leaves in the extensions of a request that it admitted.
@@ -85,6 +86,36 @@ impl Guarded {
             return Err(AuthError::from(Cause::PolicyMissing).with_source(missing));
         }
         self.caller()
+    }
+
+    /// Judges the caller once more, by what a part of the request asks for that was not known when it was admitted, such as
+    /// the tool that a body names. Nothing is charged, and no tenant is compared: the request's own policy saw to both.
+    ///
+    /// # Errors
+    /// What the caller falls short of: `insufficient_scope` with all missing scopes, `insufficient_role`, `feature_locked`,
+    /// `invalid_token_format` for a mode that `policy` doesn't accept, and `missing_bearer_token` where nobody is calling.
+    /// `internal_error` for a policy of another gate, and for one that names a tenant.
+    pub fn judge(&self, policy: &CompiledPolicy) -> Result<(), AuthError> {
+        if policy.gate() != self.policy.gate() {
+            return Err(Cause::ForeignPolicy.into());
+        }
+        if policy.tenant_parameter().is_some() {
+            return Err(Cause::PolicyMissing.into());
+        }
+        let Some(principal) = self.principal() else {
+            return match policy.admits_anonymous() {
+                true => Ok(()),
+                false => Err(Cause::NothingPresented.into()),
+            };
+        };
+        if policy.is_public() {
+            return Ok(());
+        }
+        // What the set answers is not at hand any more; the set itself is.
+        let unknown = Grants::default();
+        let by_role = principal.mode() == Mode::Jwt && principal.user().is_some();
+        judge(principal, (!by_role).then_some(&unknown), policy, None)
+            .map_err(|shortfall| AuthError::from(shortfall.cause).with_missing(shortfall.missing))
     }
 
     /// The tightest rate limit that the request was charged to.

@@ -85,6 +85,19 @@ impl Gate {
         self.0.compiler.compile(policy, realm)
     }
 
+    /// Resolves a policy that is made while requests run, of names that tenants choose: nothing of it is kept once it is
+    /// dropped. [`compile`](Self::compile) is for those that a program declares, which are judged faster.
+    ///
+    /// # Errors
+    /// Every mistake of the policy at once.
+    pub fn compile_passing(
+        &self,
+        policy: &Policy,
+        realm: &Realm,
+    ) -> Result<Arc<CompiledPolicy>, Vec<PolicyError>> {
+        self.0.compiler.compile_passing(policy, realm)
+    }
+
     /// Starts a route table whose policies this gate judges.
     #[must_use]
     pub fn routes(&self) -> RouteTableBuilder {

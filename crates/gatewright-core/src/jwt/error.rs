@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::json::JsonError;
+
 /// Why a token was refused. A resource server answers all of these as `invalid_token` (RFC 6750 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -54,6 +56,16 @@ pub enum JwtError {
     /// `iat` is longer ago than the verifier allows.
     #[error("the token was issued too long ago")]
     TooOld,
+}
+
+impl JsonError {
+    /// What is wrong with a token of whose part this is said.
+    pub(super) const fn in_token(self, malformed: JwtError) -> JwtError {
+        match self {
+            Self::Malformed => malformed,
+            Self::Repeated => JwtError::DuplicateMember,
+        }
+    }
 }
 
 /// The claim an error is about.

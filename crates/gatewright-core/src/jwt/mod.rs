@@ -38,7 +38,6 @@ mod der;
 mod error;
 mod header;
 mod interop;
-mod json;
 mod jwk;
 mod key;
 mod key_set;
@@ -46,6 +45,8 @@ mod live;
 mod ring;
 mod signing;
 mod verifier;
+
+use crate::json;
 
 pub use access_token::AccessTokenClaims;
 pub use algorithm::{Algorithm, UnknownAlgorithm};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::declared::Alternative;
 use super::grants::Requirements;
 use super::{Grants, Policy, PolicyError, Realm};
-use crate::dialect::Rendered;
+use crate::dialect::{Rendered, RpcId};
 use crate::error::{AuthError, Cause};
 use crate::principal::Mode;
 use crate::role::RoleRank;
@@ -46,6 +46,25 @@ impl Compiler {
         policy: &Policy,
         realm: &Realm,
     ) -> Result<Arc<CompiledPolicy>, Vec<PolicyError>> {
+        self.compile_with(policy, realm, &|scope| self.requirements.number(scope))
+    }
+
+    /// The same for a policy that is made while requests run. Its scopes are not noted among those that credentials are
+    /// checked against when they are loaded, or what tenants invent would be kept forever.
+    pub(crate) fn compile_passing(
+        &self,
+        policy: &Policy,
+        realm: &Realm,
+    ) -> Result<Arc<CompiledPolicy>, Vec<PolicyError>> {
+        self.compile_with(policy, realm, &|_| Requirements::UNKNOWN)
+    }
+
+    fn compile_with(
+        &self,
+        policy: &Policy,
+        realm: &Realm,
+        number: &dyn Fn(&Scope) -> u32,
+    ) -> Result<Arc<CompiledPolicy>, Vec<PolicyError>> {
         let mut mistakes = policy.mistakes.clone();
         let mut required: Vec<Scope> = Vec::new();
         for scope in policy
@@ -66,7 +85,8 @@ impl Compiler {
         let mut alternatives = [const { None }; Mode::ALL.len()];
         for alternative in &policy.alternatives {
             if let Some(place) = alternatives.get_mut(alternative.mode.index()) {
-                *place = Some(self.resolve(alternative, realm, &required, &mut mistakes));
+                let resolved = Self::resolve(alternative, realm, &required, number, &mut mistakes);
+                *place = Some(resolved);
             }
         }
         if !mistakes.is_empty() {
@@ -83,10 +103,10 @@ impl Compiler {
     }
 
     fn resolve(
-        &self,
         alternative: &Alternative,
         realm: &Realm,
         required: &[Scope],
+        number: &dyn Fn(&Scope) -> u32,
         mistakes: &mut Vec<PolicyError>,
     ) -> CompiledAlternative {
         let mode = alternative.mode;
@@ -118,7 +138,7 @@ impl Compiler {
                 let index = required.iter().position(|other| other == scope)?;
                 Some(RequiredScope {
                     bit: 1_u64.checked_shl(u32::try_from(index).ok()?)?,
-                    number: self.requirements.number(scope),
+                    number: number(scope),
                     scope: scope.clone(),
                 })
             })
@@ -245,6 +265,14 @@ impl CompiledPolicy {
     pub fn refusal(&self, error: &AuthError, problem: bool) -> Rendered {
         let required: Vec<&str> = self.required.iter().map(Scope::as_str).collect();
         self.realm.render(error, problem, &required)
+    }
+
+    /// A refusal of a JSON-RPC request with this `id`, in that dialect whatever the realm's is; for requests that are judged
+    /// by what their body asks for.
+    #[must_use]
+    pub fn rpc_refusal(&self, error: &AuthError, id: RpcId<'_>) -> Rendered {
+        let required: Vec<&str> = self.required.iter().map(Scope::as_str).collect();
+        self.realm.render_rpc(error, id, &required)
     }
 
     /// The same policy with memory of its own.

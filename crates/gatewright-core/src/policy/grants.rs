@@ -9,6 +9,9 @@ use crate::scope::{Scope, ScopeSet};
 pub(crate) struct Requirements(Mutex<Vec<Scope>>);
 
 impl Requirements {
+    /// The number of a scope that is not in the list: of it, the set of the credential itself is asked.
+    pub(super) const UNKNOWN: u32 = u32::MAX;
+
     /// The number of `scope`, given now if it has none.
     pub(super) fn number(&self, scope: &Scope) -> u32 {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -19,7 +22,7 @@ impl Requirements {
                 known.push(scope.clone());
                 known.len() - 1
             });
-        u32::try_from(place).unwrap_or(u32::MAX)
+        u32::try_from(place).unwrap_or(Self::UNKNOWN)
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Plans;
 use crate::cors::Cors;
-use crate::dialect::{BodyWriter, Dialect, ErrorBody, Refused, RenderContext, Rendered, render};
+use crate::dialect::{
+    BodyWriter, Dialect, ErrorBody, Refused, RenderContext, Rendered, RpcId, render,
+};
 use crate::error::AuthError;
 use crate::federation::Federation;
 use crate::jwt::{LiveKeys, Verifier};
@@ -121,6 +123,20 @@ impl Realm {
         } else {
             self.dialect()
         };
+        render(error, &self.context(dialect, required))
+    }
+
+    pub(super) fn render_rpc(
+        &self,
+        error: &AuthError,
+        id: RpcId<'_>,
+        required: &[&str],
+    ) -> Rendered {
+        let context = self.context(Dialect::JsonRpc, required);
+        render(error, &context.with_rpc_id(id))
+    }
+
+    fn context<'a>(&'a self, dialect: Dialect, required: &'a [&'a str]) -> RenderContext<'a> {
         let mut context = RenderContext::new(dialect)
             .with_realm(self.name())
             .with_required(required);
@@ -130,7 +146,7 @@ impl Realm {
         if let Some(writer) = &self.0.writer {
             context = context.with_body_writer(writer);
         }
-        render(error, &context)
+        context
     }
 
     /// Whether the service writes bodies of refusals by itself, so that their form is not known.

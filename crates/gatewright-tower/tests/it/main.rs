@@ -22,6 +22,8 @@ mod client_tokens;
 mod cors;
 mod layer;
 mod live;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod readiness;
 mod refusal;
 

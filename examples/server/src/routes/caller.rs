@@ -6,9 +6,10 @@ use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use gatewright_axum::{Authenticated, Refusal};
+use gatewright_axum::Refusal;
 use gatewright_core::audit::{AuditEvent, AuditKind};
-use gatewright_core::error::{Cause, ErrorCode};
+use gatewright_core::error::{AuthError, Cause, ErrorCode};
+use gatewright_core::gate::Guarded;
 use gatewright_core::principal::{Principal, Tenant, UserId, Verified};
 
 use super::Site;
@@ -45,14 +46,7 @@ impl FromRequestParts<Site> for Person {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Refusal> {
-        let Authenticated(principal) = Authenticated::from_request_parts(parts, site).await?;
-        // Machines have nothing of their own here.
-        let user = principal.user().ok_or(ErrorCode::InsufficientScope)?;
-        Ok(Self {
-            user: user.clone(),
-            principal,
-            source: source(&site.app, parts),
-        })
+        Ok(Self::of(parts, &site.app)?)
     }
 }
 
@@ -60,16 +54,23 @@ impl FromRequestParts<Site> for Member {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Refusal> {
-        let person = Person::from_request_parts(parts, site).await?;
-        let tenant = person.principal.tenant().cloned();
-        Ok(Self {
-            person,
-            tenant: tenant.ok_or(Cause::NoMembership)?,
-        })
+        Ok(Self::of(parts, &site.app)?)
     }
 }
 
 impl Person {
+    /// Whoever made the request with this head.
+    fn of(parts: &Parts, app: &App) -> Result<Self, AuthError> {
+        let principal = Guarded::of(parts.extensions.get())?.caller()?.clone();
+        // Machines have nothing of their own here.
+        let user = principal.user().ok_or(ErrorCode::InsufficientScope)?;
+        Ok(Self {
+            user: user.clone(),
+            principal,
+            source: source(app, parts),
+        })
+    }
+
     /// Something that the caller did just now, in the tenant of the request.
     pub(crate) fn did(&self, app: &App, kind: AuditKind) -> AuditEvent {
         AuditEvent::new(kind, app.gate.clock().now())
@@ -86,6 +87,19 @@ impl Person {
 }
 
 impl Member {
+    /// Whoever made the request with this head.
+    ///
+    /// # Errors
+    /// `insufficient_scope` for a machine, `not_found` for a caller without a tenant.
+    pub(crate) fn of(parts: &Parts, app: &App) -> Result<Self, AuthError> {
+        let person = Person::of(parts, app)?;
+        let tenant = person.principal.tenant().cloned();
+        Ok(Self {
+            person,
+            tenant: tenant.ok_or(Cause::NoMembership)?,
+        })
+    }
+
     /// The role of a user; keys have none.
     pub(crate) fn role(&self) -> Option<&str> {
         self.principal.role().map(|role| role.as_str())

@@ -28,10 +28,14 @@ use gatewright_core::limit::FailureLimiter;
 use gatewright_core::policy::{Policy, RouteErrors, RouteTable};
 
 use crate::app::App;
+use crate::mcp::{self, Mcp};
+pub(crate) use caller::Member;
 pub(crate) use openapi::document as openapi_document;
+pub(crate) use whoami::Whoami;
+pub(crate) use workspace::keys;
 
 /// The longest body that is read.
-const MAX_BODY_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// What handlers share: the parts of the server, and what only its routes need. Cheap to clone.
 #[derive(Clone)]
@@ -40,6 +44,8 @@ pub(crate) struct Site(Arc<Shared>);
 pub(crate) struct Shared {
     /// The server's parts.
     pub(crate) app: App,
+    /// What the tools of MCP share.
+    pub(crate) mcp: Mcp,
     /// Counts failed logins.
     pub(crate) logins: FailureLimiter,
     /// The endpoint coverage map, known once all routes are.
@@ -62,13 +68,25 @@ impl fmt::Debug for Site {
     }
 }
 
+/// Why there is no router: a mistake of the program.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RouterError {
+    /// In the policies of the routes.
+    #[error(transparent)]
+    Routes(#[from] RouteErrors),
+    /// In the tools.
+    #[error(transparent)]
+    Mcp(#[from] mcp::McpError),
+}
+
 /// The service's router and the table of its routes. Serve it with `into_make_service_with_connect_info::<SocketAddr>`, or
 /// limits know no source address.
 ///
 /// # Errors
-/// Every mistake of every route's policy.
-pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouteErrors> {
+/// Every mistake of every route's policy, or of every tool's.
+pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouterError> {
     let site = Site(Arc::new(Shared {
+        mcp: Mcp::new(&app)?,
         app,
         logins: FailureLimiter::new(),
         coverage: OnceLock::new(),
@@ -79,6 +97,7 @@ pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouteErrors> {
     let (router, table) = GuardedRouter::new(gate.clone(), realms.root.clone())
         .behind_proxies(site.app.proxies.clone())
         .route("/whoami", get(anybody, whoami::whoami))
+        .merge(mcp::routes(gate, realms, &site.app))
         .route("/openapi.json", get(Policy::public(), openapi::openapi))
         .nest("/api/v1", workspace::routes(gate, realms))
         .nest("/v2", handle::routes(gate, realms))

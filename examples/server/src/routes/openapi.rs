@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::whoami::Whoami;
 use super::{Site, handle, workspace};
 use crate::app::App;
+use crate::mcp;
 use crate::web::{Failure, Operation, Operations};
 
 /// The document. The operations are described beside their routes; the policies say the rest.
@@ -26,6 +27,7 @@ pub(crate) fn document(table: &RouteTable, app: &App) -> Result<Value, OpenApiEr
     operations(all.under(""));
     workspace::operations(all.under("/api/v1"));
     handle::operations(all.under("/v2"));
+    mcp::operations(all.under(""));
     all.schema("GrantableScope", grantable(&app.realms.catalog));
     let (paths, schemas) = all.finish();
     let base = json!({

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use gatewright_axum::Authenticated;
-use gatewright_core::principal::Tenant;
+use gatewright_core::principal::{Principal, Tenant};
 use gatewright_core::scope::ScopeSet;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use crate::web::{rfc3339, schema};
 
 /// The verified principal.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Whoami {
+pub(crate) struct Whoami {
     /// `jwt`, `pat` or `api_key`.
     kind: String,
     /// `user:` or `client:`, and the id.
@@ -37,15 +37,21 @@ struct TenantView {
 
 /// `GET /whoami`: reads nothing beyond what the gate has read.
 pub(super) async fn whoami(Authenticated(principal): Authenticated) -> Json<Whoami> {
-    Json(Whoami {
-        kind: principal.mode().as_str().to_ascii_lowercase(),
-        subject: principal.subject().to_string(),
-        tenant: principal.tenant().map(TenantView::of),
-        scopes: principal.scopes().clone(),
-        role: principal.role().map(ToString::to_string),
-        credential_id: principal.credential().to_string(),
-        expires_at: principal.expires_at().map(rfc3339),
-    })
+    Json(Whoami::of(&principal))
+}
+
+impl Whoami {
+    pub(crate) fn of(principal: &Principal) -> Self {
+        Self {
+            kind: principal.mode().as_str().to_ascii_lowercase(),
+            subject: principal.subject().to_string(),
+            tenant: principal.tenant().map(TenantView::of),
+            scopes: principal.scopes().clone(),
+            role: principal.role().map(ToString::to_string),
+            credential_id: principal.credential().to_string(),
+            expires_at: principal.expires_at().map(rfc3339),
+        }
+    }
 }
 
 impl TenantView {

@@ -39,6 +39,11 @@ impl Failure {
             .into()
     }
 
+    /// What is answered, and what led to it.
+    pub(crate) fn error(&self) -> &AuthError {
+        &self.0
+    }
+
     #[cfg(test)]
     pub(crate) fn code(&self) -> ErrorCode {
         self.0.code()

@@ -53,8 +53,16 @@ async fn body<S: Send + Sync>(
     state: &S,
 ) -> Result<(HeaderMap, Bytes), Failure> {
     let headers = std::mem::take(request.headers_mut());
+    Ok((headers, arrived(request, state).await?))
+}
+
+/// The bytes of a body of whatever type.
+///
+/// # Errors
+/// `payload_too_large`, and `invalid_payload` for one that takes longer than half a minute or breaks off.
+pub(crate) async fn arrived<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
     let arriving = tokio::time::timeout(ARRIVAL, Bytes::from_request(request, state));
-    let body = arriving
+    arriving
         .await
         .map_err(|_elapsed| {
             Failure::because(ErrorCode::InvalidPayload, "The body did not arrive in time")
@@ -65,8 +73,7 @@ async fn body<S: Send + Sync>(
             } else {
                 Failure::because(ErrorCode::InvalidPayload, "The body could not be read")
             }
-        })?;
-    Ok((headers, body))
+        })
 }
 
 fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Failure> {

@@ -14,7 +14,7 @@ mod times;
 
 pub(crate) use failure::Failure;
 pub(crate) use field::{domain, email, name, one_of, scopes, slug, text, url, whole};
-pub(crate) use json::{Json, OptionalJson};
+pub(crate) use json::{Json, OptionalJson, arrived};
 pub(crate) use operation::{Operation, Operations};
 pub(crate) use origin::SameOrigin;
 pub(crate) use paging::{Listed, Paging, Query};

@@ -118,6 +118,11 @@ impl Operation {
         self.body(&schema, true)
     }
 
+    /// A body of JSON of this schema.
+    pub(crate) fn takes_schema(self, schema: &Value) -> Self {
+        self.body(schema, true)
+    }
+
     /// A body of JSON of this schema, or none.
     pub(crate) fn may_take(self, schema: &Value) -> Self {
         self.body(schema, false)
@@ -184,9 +189,14 @@ impl Operation {
     }
 
     /// An answer without a body.
-    pub(crate) fn answers_nothing(mut self, description: &str) -> Self {
+    pub(crate) fn answers_nothing(self, description: &str) -> Self {
+        self.answers_empty(204, description)
+    }
+
+    /// An answer of this status without a body.
+    pub(crate) fn answers_empty(mut self, status: u16, description: &str) -> Self {
         let response = json!({"description": description});
-        self.responses.insert("204".to_owned(), response);
+        self.responses.insert(status.to_string(), response);
         self
     }
 

@@ -43,6 +43,14 @@ struct Asked {
     limit: Option<String>,
 }
 
+impl Paging {
+    /// The page that these ask for, the first one of 20 items unless they say something else.
+    pub(crate) fn of(cursor: Option<String>, limit: Option<u64>) -> Result<Self, Failure> {
+        let limit = limit.map(|limit| limit.to_string());
+        page_request(Asked { cursor, limit }).map(Self)
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Paging {
     type Rejection = Failure;
 

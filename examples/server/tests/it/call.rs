@@ -158,6 +158,13 @@ impl Call {
             "application/json" if self.path.starts_with("/api/v1") => serde_json::json!({
                 "detail": body["detail"], "code": body["code"],
             }),
+            "application/json" if self.path.starts_with("/mcp") => serde_json::json!({
+                "jsonrpc": "2.0", "id": body["id"],
+                "error": {
+                    "code": body["error"]["code"], "message": body["error"]["message"],
+                    "data": {"code": body["error"]["data"]["code"]},
+                },
+            }),
             "application/json" => serde_json::json!({"error": {
                 "code": body["error"]["code"], "message": body["error"]["message"],
                 "statusCode": answer.status,
@@ -205,6 +212,8 @@ impl Answer {
     pub(crate) fn code(&self) -> String {
         let body = self.json();
         let code = match &body["error"] {
+            // JSON-RPC has numbers of its own.
+            Value::Object(error) if error["code"].is_number() => error["data"]["code"].clone(),
             Value::Object(error) => error["code"].clone(),
             _ => body["code"].clone(),
         };

@@ -4,6 +4,7 @@ mod audit;
 mod conversions;
 mod handle;
 mod hostile;
+mod mcp;
 mod proxies;
 mod table;
 mod workspace;
@@ -195,10 +196,11 @@ pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// The code of a refusal in the canonical dialect, or in that of details.
+/// The code of a refusal in the canonical dialect, in that of details or in JSON-RPC.
 pub(super) fn refused(answer: (u16, Value)) -> (u16, String) {
     let (status, body) = answer;
-    let code = body["error"]["code"].as_str().or(body["code"].as_str());
+    let rpc = body["error"]["data"]["code"].as_str();
+    let code = rpc.or(body["error"]["code"].as_str().or(body["code"].as_str()));
     (status, code.unwrap_or_default().to_owned())
 }
 

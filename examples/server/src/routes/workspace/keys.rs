@@ -6,12 +6,13 @@ use gatewright_core::credential::SecretKind;
 use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::principal::Mode;
 use gatewright_core::scope::{Scope, ScopeSet};
-use gatewright_core::store::{CredentialFilter, CredentialRecord, CredentialStore};
+use gatewright_core::store::{CredentialFilter, CredentialRecord, CredentialStore, PageRequest};
 use gatewright_issuer::{Authority, MintRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use utoipa::ToSchema;
 
+use crate::app::App;
 use crate::realms::{TEAM_KEYS_READ, TEAM_KEYS_WRITE, permits};
 use crate::routes::Site;
 use crate::routes::caller::{Member, Path};
@@ -26,7 +27,7 @@ const MAX_DAYS: u64 = 3_650;
 
 /// What a new key shall be.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct NewKey {
+pub(crate) struct NewKey {
     #[schema(value_type = schema::Name)]
     name: String,
     /// `["*"]` unless said: all that the minter may do.
@@ -39,7 +40,7 @@ pub(super) struct NewKey {
 
 /// A key as lists show it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct KeyView {
+pub(crate) struct KeyView {
     prefix: String,
     name: String,
     owner: String,
@@ -57,7 +58,7 @@ pub(super) struct KeyView {
 
 /// A key when it was minted: the one time that its secret is shown.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct MintedKey {
+pub(crate) struct MintedKey {
     prefix: String,
     name: String,
     #[schema(value_type = String)]
@@ -81,25 +82,37 @@ pub(super) struct RotatedKey {
     old_secret_ends_at: String,
 }
 
+impl NewKey {
+    /// One that never expires.
+    pub(crate) fn named(name: String, scopes: Option<Vec<String>>) -> Self {
+        Self {
+            name,
+            scopes,
+            expires_in_days: None,
+        }
+    }
+}
+
 /// `GET /api/v1/users/api-keys`, `GET /api/v1/admin/api-keys`
 pub(super) async fn list(
     State(site): State<Site>,
     member: Member,
     Paging(page): Paging,
 ) -> Result<Listed<KeyView>, Failure> {
+    page_of(&site.app, &member, &page).await
+}
+
+/// The keys that the caller may see.
+pub(crate) async fn page_of(
+    app: &App,
+    member: &Member,
+    page: &PageRequest,
+) -> Result<Listed<KeyView>, Failure> {
     let mut filter = CredentialFilter::kind(SecretKind::ApiKey);
-    if !permits(
-        &member.principal,
-        &site.app.realms.workspace,
-        TEAM_KEYS_READ,
-    ) {
+    if !permits(&member.principal, &app.realms.workspace, TEAM_KEYS_READ) {
         filter = filter.owned_by(member.user.clone());
     }
-    let keys = site
-        .app
-        .store
-        .list(member.tenant.id(), &filter, &page)
-        .await?;
+    let keys = app.store.list(member.tenant.id(), &filter, page).await?;
     Ok(keys.map(KeyView::from).into())
 }
 
@@ -109,8 +122,17 @@ pub(super) async fn mint(
     member: Member,
     Json(new): Json<NewKey>,
 ) -> Result<(StatusCode, axum::Json<MintedKey>), Failure> {
+    let key = mint_for(&site.app, &member, new).await?;
+    Ok((StatusCode::CREATED, axum::Json(key)))
+}
+
+/// Mints a key of the caller's.
+pub(crate) async fn mint_for(
+    app: &App,
+    member: &Member,
+    new: NewKey,
+) -> Result<MintedKey, Failure> {
     name("name", &new.name)?;
-    let app = &site.app;
     let scopes = match &new.scopes {
         Some(asked) => scopes(asked)?,
         None => ScopeSet::from(Scope::ALL),
@@ -127,15 +149,14 @@ pub(super) async fn mint(
         .expiring_at(expires_at);
     let issuer = app.credentials.clone();
     let minted = settled(async move { Ok(issuer.mint(request, &authority).await?) }).await?;
-    let key = MintedKey {
+    Ok(MintedKey {
         prefix: minted.id.to_string(),
         name: new.name,
         secret: Shown(minted.secret),
         scopes: minted.scopes,
         created_at: rfc3339(minted.created_at),
         expires_at: minted.expires_at.map(rfc3339),
-    };
-    Ok((StatusCode::CREATED, axum::Json(key)))
+    })
 }
 
 /// `GET /api/v1/users/api-keys/{prefix}`
@@ -144,7 +165,7 @@ pub(super) async fn show(
     member: Member,
     Path(prefix): Path<String>,
 ) -> Result<axum::Json<KeyView>, Failure> {
-    let key = visible(&site, &member, &prefix).await?;
+    let key = visible(&site.app, &member, &prefix).await?;
     Ok(axum::Json(key.into()))
 }
 
@@ -154,14 +175,20 @@ pub(super) async fn revoke(
     member: Member,
     Path(prefix): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    let key = changeable(&site, &member, &prefix).await?;
+    revoke_for(&site.app, member, &prefix).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes a key that the caller may change.
+pub(crate) async fn revoke_for(app: &App, member: Member, prefix: &str) -> Result<(), Failure> {
+    let key = changeable(app, &member, prefix).await?;
+    let issuer = app.credentials.clone();
     settled(async move {
         let (tenant, id) = (member.tenant.id(), key.id.as_str());
-        let issuer = &site.app.credentials;
         issuer
             .revoke(SecretKind::ApiKey, tenant, id, Some(&member.user))
             .await?;
-        Ok(StatusCode::NO_CONTENT)
+        Ok(())
     })
     .await
 }
@@ -174,7 +201,7 @@ pub(super) async fn rotate(
     OptionalJson(body): OptionalJson<RotateBody>,
 ) -> Result<axum::Json<RotatedKey>, Failure> {
     let grace = body.grace()?;
-    let key = changeable(&site, &member, &prefix).await?;
+    let key = changeable(&site.app, &member, &prefix).await?;
     let authority = Authority::of(&member.principal, &site.app.realms.workspace);
     settled(async move {
         let (tenant, id) = (member.tenant.id(), key.id.as_str());
@@ -190,9 +217,9 @@ pub(super) async fn rotate(
 }
 
 /// The key, where the caller may see it; any other is not there.
-async fn visible(site: &Site, member: &Member, prefix: &str) -> Result<CredentialRecord, Failure> {
-    let found = site.app.store.find(SecretKind::ApiKey, prefix).await?;
-    let realm = &site.app.realms.workspace;
+async fn visible(app: &App, member: &Member, prefix: &str) -> Result<CredentialRecord, Failure> {
+    let found = app.store.find(SecretKind::ApiKey, prefix).await?;
+    let realm = &app.realms.workspace;
     found
         .filter(|key| key.tenant.id() == member.tenant.id())
         .filter(|key| key.owner == member.user || permits(&member.principal, realm, TEAM_KEYS_READ))
@@ -200,23 +227,17 @@ async fn visible(site: &Site, member: &Member, prefix: &str) -> Result<Credentia
 }
 
 /// The key, where the caller may also change it.
-async fn changeable(
-    site: &Site,
-    member: &Member,
-    prefix: &str,
-) -> Result<CredentialRecord, Failure> {
-    let key = visible(site, member, prefix).await?;
-    let realm = &site.app.realms.workspace;
+async fn changeable(app: &App, member: &Member, prefix: &str) -> Result<CredentialRecord, Failure> {
+    let key = visible(app, member, prefix).await?;
+    let realm = &app.realms.workspace;
     if key.owner == member.user || permits(&member.principal, realm, TEAM_KEYS_WRITE) {
         return Ok(key);
     }
     Err(if member.principal.mode() == Mode::Jwt {
-        member.denied(&site.app, Cause::MissingRole)
+        member.denied(app, Cause::MissingRole)
     } else {
         let message = "Token does not have the required scope: team.keys.write";
-        member
-            .denied(&site.app, Cause::MissingScope)
-            .saying(message)
+        member.denied(app, Cause::MissingScope).saying(message)
     })
 }
 

@@ -1,6 +1,6 @@
 //! The workspace API, `/api/v1`: a login's token passes by role, a key by scope.
 
-mod keys;
+pub(crate) mod keys;
 mod operations;
 mod people;
 

@@ -2,6 +2,8 @@
 //!
 //! Verdicts do not depend on the features that another crate of the program enables in serde_json: numbers are read
 //! in either form in which it hands them over, and text that could be mistaken for its private form is refused.
+//!
+//! - [`parse`], [`JsonError`]: one JSON text (RFC 8259) in which no object names a member twice.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,8 +12,6 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::error::JwtError;
-
 /// How deep arrays and objects may nest.
 const MAX_DEPTH: u8 = 32;
 
@@ -19,26 +19,43 @@ const MAX_DEPTH: u8 = 32;
 const RESERVED: &str = "$serde_json::private::";
 const NUMBER_TOKEN: &str = "$serde_json::private::Number";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum JsonError {
-    /// Not JSON, not UTF-8, too deep, or a number out of range.
+/// Why a text was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// Not JSON, not UTF-8, nested deeper than 32 arrays and objects, or a number out of range.
+    #[error("the text is not JSON that can be read")]
     Malformed,
     /// An object names a member twice, after escapes are resolved.
+    #[error("an object of the text names a member twice")]
     Repeated,
 }
 
-impl JsonError {
-    /// What is wrong with a token of whose part this is said.
-    pub(super) const fn in_token(self, malformed: JwtError) -> JwtError {
-        match self {
-            Self::Malformed => malformed,
-            Self::Repeated => JwtError::DuplicateMember,
-        }
+/// Reads one JSON text in which no object, at any depth, names a member twice.
+///
+/// Readers differ in which of two members of one name they take (RFC 8259 §4). What this one reads is therefore what every
+/// other reader of the same bytes finds, and a decision made from it holds for them too.
+///
+/// # Errors
+/// [`JsonError`], by variant.
+///
+/// ```
+/// use gatewright_core::json::{JsonError, parse};
+///
+/// assert_eq!(parse(br#"{"name":"a"}"#)?["name"], "a");
+/// assert_eq!(parse(br#"{"name":"a","n\u0061me":"b"}"#), Err(JsonError::Repeated));
+/// # Ok::<_, JsonError>(())
+/// ```
+pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
+    let json = Json::parse(bytes)?;
+    if json.repeats() {
+        return Err(JsonError::Repeated);
     }
+    Ok(json.into_value())
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Json<'a> {
+pub(crate) enum Json<'a> {
     Null,
     Bool(bool),
     Number(Number),
@@ -49,27 +66,27 @@ pub(super) enum Json<'a> {
 
 /// Each value has one form: `Negative` is below zero, `Float` neither a `u64` nor minus zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Unsigned(u64),
     Negative(i64),
     Float(f64),
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     members: Vec<(Cow<'a, str>, Json<'a>)>,
     repeated: bool,
 }
 
 impl<'a> Json<'a> {
     /// Reads one JSON text. Repeated members are kept: ask [`Json::repeats`].
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
         let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
         read_with(text, ROOT)
     }
 
     /// Whether an object in here, at any depth, names a member twice.
-    pub(super) fn repeats(&self) -> bool {
+    pub(crate) fn repeats(&self) -> bool {
         match self {
             Self::Array(items) => items.iter().any(Json::repeats),
             Self::Object(object) => {
@@ -79,7 +96,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    pub(super) fn into_value(self) -> Value {
+    pub(crate) fn into_value(self) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::Bool(bool) => Value::Bool(bool),
@@ -99,7 +116,7 @@ impl<'a> Json<'a> {
 
 /// Gives each member of a JSON object to `take`, in order and without building the object. What was given counts only if
 /// the whole text then turns out to be JSON that repeats no member at any depth: an error says that it is not.
-pub(super) fn read_members<'a>(
+pub(crate) fn read_members<'a>(
     text: &'a str,
     take: impl FnMut(Cow<'a, str>, Json<'a>),
 ) -> Result<(), JsonError> {
@@ -128,7 +145,7 @@ fn read_with<'a, S: DeserializeSeed<'a>>(text: &'a str, seed: S) -> Result<S::Va
 
 impl<'a> Object<'a> {
     /// Reads a JSON object that repeats no member at any depth.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
         let json = Json::parse(bytes)?;
         if json.repeats() {
             return Err(JsonError::Repeated);
@@ -139,14 +156,14 @@ impl<'a> Object<'a> {
         }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Json<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Json<'a>> {
         self.members
             .iter()
             .find_map(|(key, value)| (key == name).then_some(value))
     }
 
     /// Whether this object itself, not one inside it, names a member twice.
-    pub(super) fn repeats_itself(&self) -> bool {
+    pub(crate) fn repeats_itself(&self) -> bool {
         self.repeated
     }
 }
