@@ -93,13 +93,9 @@ impl Shared {
         let of_ours: [&[u8]; 2] = [subject.as_bytes(), holder];
         let of_theirs: [&[u8]; 4];
         let by_holder: &[&[u8]] = match principal.subject() {
-            Subject::External {
-                tenant,
-                issuer,
-                subject,
-            } => {
-                let (tenant, subject) = (tenant.as_str(), subject.as_str());
-                of_theirs = ["external", tenant, issuer, subject].map(str::as_bytes);
+            Subject::External(name) => {
+                let (tenant, subject) = (name.tenant().as_str(), name.subject().as_str());
+                of_theirs = ["external", tenant, name.issuer(), subject].map(str::as_bytes);
                 &of_theirs
             }
             _ => &of_ours,

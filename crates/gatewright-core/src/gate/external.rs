@@ -23,7 +23,7 @@ use crate::federation::{Provider, TenantProviders, Unreachable};
 use crate::jwt::{Claims, JwtError, insecure_unverified_issuer};
 use crate::limit::Remembered;
 use crate::policy::Grants;
-use crate::principal::{CredentialId, ExternalId, Identity, Mode, Subject};
+use crate::principal::{CredentialId, ExternalId, ExternalSubject, Identity, Mode, Subject};
 use crate::store::BoxFuture;
 use crate::time::Timestamp;
 
@@ -173,11 +173,11 @@ impl Shared {
         let identity = Identity {
             mode: Mode::External,
             credential: credential.map_err(|_| Cause::JwtClaims)?,
-            subject: Subject::External {
-                tenant: providers.tenant().id().clone(),
-                issuer: Arc::clone(provider.shared_issuer()),
-                subject: subject.map_err(|_| Cause::JwtClaims)?,
-            },
+            subject: Subject::External(ExternalSubject::new(
+                providers.tenant().id().clone(),
+                Arc::clone(provider.shared_issuer()),
+                subject.map_err(|_| Cause::JwtClaims)?,
+            )),
             scopes,
             expires_at: Some(claims.expires_at()).filter(|at| *at != Timestamp::MAX),
             session: None,

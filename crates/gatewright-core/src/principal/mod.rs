@@ -9,6 +9,6 @@ mod tenancy;
 mod verified;
 
 pub use id::{CredentialId, ExternalId, IdError, SessionId, TenantId, UserId};
-pub use identity::{Identity, Mode, Principal, Subject};
+pub use identity::{ExternalSubject, Identity, Mode, Principal, Subject};
 pub use tenancy::{Tenancy, Tenant, TenantKind};
 pub use verified::Verified;
