@@ -61,7 +61,15 @@ impl Guard {
         if after.crossing.is_some_and(Crossing::is_preflight) {
             return Err(after.preflight());
         }
-        let tenant = match self.tenant(&after.policy, request) {
+        let tenant = match after.policy.of_query(request.uri().query()) {
+            Ok(None) => self.tenant(&after.policy, request),
+            Ok(Some((policy, tenant))) => {
+                after.policy = policy;
+                Ok(Some(tenant.into_owned()))
+            }
+            Err(error) => Err(error),
+        };
+        let tenant = match tenant {
             Ok(tenant) => tenant,
             Err(error) => return Err(after.refusal(error)),
         };

@@ -61,7 +61,7 @@ impl<R: Clone> Guard<R> {
     ///
     /// `service` must be ready. It is replaced by its clone only where the decision has to be waited for, so that the
     /// service that was ready is the one called. `policy` is this guard's [`policy`](Self::policy), `tenant` the decoded
-    /// value of the path parameter that it names, `source` the address that the request came from, as far as it is
+    /// value of the path parameter that it names (one of the query is read here), `source` the address that the request came from, as far as it is
     /// known and trusted.
     pub fn call<S, B>(
         &self,
@@ -74,12 +74,17 @@ impl<R: Clone> Guard<R> {
     where
         S: Service<Request<B>> + Clone,
     {
+        let (policy, named) = match policy.of_query(request.uri().query()) {
+            Ok(None) => (policy, None),
+            Ok(Some((policy, tenant))) => (policy, Some(tenant)),
+            Err(error) => return self.refuse(error, &request, policy),
+        };
         let mut after = After::new(self.0.refusals.clone(), policy, &request);
         if after.crossing.is_some_and(Crossing::is_preflight) {
             return GateFuture::preflight(after);
         }
         let arrival = Arrival::new()
-            .tenant(tenant)
+            .tenant(named.as_deref().or(tenant))
             .source(source)
             .query(request.uri().query());
         let fields = HeaderFields::new(request.headers());

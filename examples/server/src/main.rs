@@ -3,12 +3,16 @@
 mod accounts;
 mod app;
 mod audit;
+mod audit_trail;
 mod background;
+mod clients;
 mod commands;
 mod config;
 mod demo;
 mod failure;
+mod idp_hosts;
 mod ops;
+mod orgs;
 mod output;
 mod product;
 mod realms;

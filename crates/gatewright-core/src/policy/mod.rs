@@ -18,6 +18,7 @@ mod grants;
 mod live;
 mod path;
 mod plan;
+mod query;
 mod realm;
 mod route;
 

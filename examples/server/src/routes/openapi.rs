@@ -13,7 +13,7 @@ use gatewright_core::scope::{Scope, ScopeCatalog};
 use serde_json::{Value, json};
 
 use super::whoami::Whoami;
-use super::{Site, handle, workspace};
+use super::{Site, gateway, handle, workspace};
 use crate::app::App;
 use crate::web::{Failure, Operation, Operations};
 
@@ -26,6 +26,7 @@ pub(crate) fn document(table: &RouteTable, app: &App) -> Result<Value, OpenApiEr
     operations(all.under(""));
     workspace::operations(all.under("/api/v1"));
     handle::operations(all.under("/v2"));
+    gateway::operations(all.under("/api"));
     all.schema("GrantableScope", grantable(&app.realms.catalog));
     let (paths, schemas) = all.finish();
     let base = json!({
