@@ -89,7 +89,11 @@ pub(crate) async fn events(
         ("target", &wanted.target),
     ] {
         if let Some(value) = value {
-            query.push(" AND ").push(column).push(" = ").push_bind(value);
+            query
+                .push(" AND ")
+                .push(column)
+                .push(" = ")
+                .push_bind(value);
         }
     }
     match wanted.failed {

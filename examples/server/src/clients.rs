@@ -60,8 +60,8 @@ pub(crate) async fn mint(app: &App, new: NewClient) -> Result<MintedClient, Auth
     record.name = new.name;
     record.scopes = new.scopes;
     let inserted = app.store.insert(record).await;
-    let inserted = inserted
-        .map_err(|error| AuthError::from(Cause::StoreUnavailable).with_source(error))?;
+    let inserted =
+        inserted.map_err(|error| AuthError::from(Cause::StoreUnavailable).with_source(error))?;
     if gate.changes().publish(inserted) != InsertOutcome::Inserted {
         // Of so many bits that it means that something is wrong with the system's random bytes.
         return Err(ErrorCode::InternalError.into());

@@ -38,7 +38,8 @@ pub struct TenantProviders {}
 pub trait Introspector: Send + Sync + fmt::Debug {
     /// What the provider says of the token: the JSON object of its answer where the token is active, `None` where it is
     /// not.
-    fn introspect(&self, token: &Secret) -> BoxFuture<'static, Result<Option<String>, Unreachable>>;
+    fn introspect(&self, token: &Secret)
+    -> BoxFuture<'static, Result<Option<String>, Unreachable>>;
 }
 
 /// A provider did not answer, which says nothing of the token.

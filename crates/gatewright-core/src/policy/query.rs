@@ -85,7 +85,11 @@ mod tests {
             ("org&org", Err(QueryError::Twice)),
         ] {
             let found = only(query, "org").map(|value| value.map(Cow::into_owned));
-            assert_eq!(found, value.map(|value| value.map(str::to_owned)), "{query}");
+            assert_eq!(
+                found,
+                value.map(|value| value.map(str::to_owned)),
+                "{query}"
+            );
         }
     }
 }

@@ -8,9 +8,9 @@ use super::open;
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::orgs::heard;
+use crate::output;
 use crate::product::Product;
 use crate::start::{Foundation, existing_sealing};
-use crate::output;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -80,7 +80,8 @@ async fn list(foundation: &Foundation) -> Result<String, Failure> {
             key.algorithm.as_str(),
             output::time(key.published_at),
             output::time(key.active_from),
-            key.retire_after.map_or_else(|| "-".to_owned(), output::time),
+            key.retire_after
+                .map_or_else(|| "-".to_owned(), output::time),
         )?;
     }
     Ok(out)

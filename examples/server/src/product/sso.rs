@@ -68,12 +68,11 @@ impl Product {
 
     /// What all orgs have configured, by the org's slug.
     pub(crate) async fn all_sso(&self) -> Result<BTreeMap<String, SsoConfig>, StoreError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT slug, config FROM sso JOIN tenants ON tenants.id = sso.tenant",
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(StoreError::unavailable)?;
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT slug, config FROM sso JOIN tenants ON tenants.id = sso.tenant")
+                .fetch_all(&self.pool)
+                .await
+                .map_err(StoreError::unavailable)?;
         let rows = rows.into_iter();
         rows.map(|(slug, config)| Ok((slug, parsed(&config)?)))
             .collect()

@@ -24,6 +24,7 @@ mod documents;
 mod drawn;
 #[cfg(target_os = "linux")]
 mod flood;
+mod gateway;
 mod isolation;
 mod lists;
 mod plans;

@@ -76,8 +76,7 @@ pub(super) fn parameters() -> [(&'static str, &'static str, Value); 6] {
         "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$",
         "examples": ["2026-01-31T12:00:00Z"],
     });
-    let text =
-        || json!({"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[!-~]+$"});
+    let text = || json!({"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[!-~]+$"});
     [
         (
             "actor",
@@ -113,9 +112,8 @@ impl Filter {
         if let Some(outcome) = &self.outcome {
             one_of("outcome", outcome, &[SUCCESS, FAILURE])?;
         }
-        let time = |field, value: Option<String>| {
-            value.map(|value| self::time(field, &value)).transpose()
-        };
+        let time =
+            |field, value: Option<String>| value.map(|value| self::time(field, &value)).transpose();
         Ok(Wanted {
             actor: self.actor,
             kind: self.action,

@@ -88,7 +88,7 @@ pub(super) async fn register(
         scopes: scopes.clone(),
     };
     // An admin may pass on all that can be granted here, so there is nothing left to be cut.
-    let minted = settled(async move { clients::mint(&site.app, wanted).await }).await?;
+    let minted = settled(async move { Ok(clients::mint(&site.app, wanted).await?) }).await?;
     let client = RegisteredClient {
         client_id: minted.id.to_string(),
         client_secret: Shown(minted.secret),

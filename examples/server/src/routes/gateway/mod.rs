@@ -41,7 +41,10 @@ pub(super) fn routes(gate: &Gate, realms: &Realms) -> GuardedRouter<Site> {
             "/oauth-clients",
             get(reader(), clients::list).post(admin(), clients::register),
         )
-        .route("/oauth-clients/{clientId}", delete(admin(), clients::remove))
+        .route(
+            "/oauth-clients/{clientId}",
+            delete(admin(), clients::remove),
+        )
         .route(
             "/sso",
             get(reader(), sso::show)

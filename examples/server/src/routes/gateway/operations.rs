@@ -151,8 +151,7 @@ fn of_connectors(at: &mut Operations) {
 
 /// An operation on the org that the query names.
 fn of_org(tag: &str, summary: &str) -> Operation {
-    let slug =
-        json!({"type": "string", "pattern": "^[a-z0-9-]{3,40}$", "examples": ["acme-corp"]});
+    let slug = json!({"type": "string", "pattern": "^[a-z0-9-]{3,40}$", "examples": ["acme-corp"]});
     let about = "The org, by its slug. A key names its own; a token may be for one.";
     Operation::new(tag, summary).may_query("org", about, &slug)
 }

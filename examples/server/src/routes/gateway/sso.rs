@@ -407,7 +407,10 @@ mod tests {
         ] {
             assert!(same_issuer(one, other), "{one} {other}");
         }
-        assert!(!same_issuer("https://gw.example", "https://gw.example.evil"));
+        assert!(!same_issuer(
+            "https://gw.example",
+            "https://gw.example.evil"
+        ));
         assert!(!same_issuer("https://gw.example", "http://gw.example"));
     }
 
