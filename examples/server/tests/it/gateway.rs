@@ -132,11 +132,13 @@ async fn the_audit_is_complete_and_without_repetition_while_it_grows() {
     let key = make(&world, &admin, "api-keys", json!({"name": "k"})).await;
     let key = key.string("secret");
     world.server.keep_secret(&key);
-    let refuse = move |world: &World| -> Call {
-        world.api.get("/api/audit?org=elsewhere").api_key(&key)
-    };
+    let refuse =
+        move |world: &World| -> Call { world.api.get("/api/audit?org=elsewhere").api_key(&key) };
     for _ in 0..THERE {
-        refuse(&world).send().await.refuses(403, "insufficient_scope");
+        refuse(&world)
+            .send()
+            .await
+            .refuses(403, "insufficient_scope");
     }
     let there: BTreeSet<i64> = events(&world, &admin, "&action=denied", THERE)
         .await
@@ -217,7 +219,10 @@ async fn a_new_signing_key_is_known_to_a_running_server_when_the_command_returns
     let kid = made.split([' ', ',']).nth(1).unwrap();
     let after = list();
     let row = after.lines().find(|line| line.starts_with(kid)).unwrap();
-    assert!(row.contains("RS256") && row.contains("published"), "{after}");
+    assert!(
+        row.contains("RS256") && row.contains("published"),
+        "{after}"
+    );
     assert_eq!(after.lines().count(), 3, "{after}");
 
     // What the key signs is taken at once, though the server would not use it yet; what the old one signed, still.
