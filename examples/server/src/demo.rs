@@ -23,7 +23,8 @@ const WORKSPACE: &str = "demo";
 const HANDLE: &str = "demo";
 const PLAN: &str = "pro";
 const ORG: &str = "acme-corp";
-const CONNECTORS: [&str; 2] = ["Support desk", "Warehouse"];
+/// Connectors: what they are called, and their type.
+const CONNECTORS: [(&str, &str); 2] = [("Clock", "clock"), ("Text", "text")];
 const PAT_SCOPES: &str = "links.read links.write analytics.read webhooks.read webhooks.write";
 /// 119 random bits.
 const PASSWORD_LENGTH: usize = 20;
@@ -78,11 +79,11 @@ impl Demo {
         let org = user
             .org
             .ok_or_else(|| Failure::new("the demonstration has no org"))?;
-        for name in CONNECTORS {
+        for (name, kind) in CONNECTORS {
             let connector = Connector {
                 id: connector_id()?,
                 name: name.to_owned(),
-                kind: Connector::BUILT_IN.to_owned(),
+                kind: kind.to_owned(),
                 created_at: foundation.now(),
             };
             app.product.insert_connector(&org, &connector).await?;

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use gatewright_core::principal::Tenant;
 use gatewright_core::store::{ChangeKey, StoreError};
 use gatewright_sqlx::{DEAD_AFTER, SqliteStore};
 use tokio::sync::Mutex;
 
 use crate::product::{Connector, Product, SsoConfig};
 
-/// Holds in memory what orgs have configured, so that no request has to read it. An org is named by its slug, which is
-/// never another one's.
+/// Holds in memory what orgs have configured, so that no request has to read it.
 pub(crate) trait OrgListener: Send + Sync + fmt::Debug {
     /// The org trusts this identity provider now; none if `None`. Told before the change is answered.
-    fn sso_changed(&self, org: &str, sso: Option<&SsoConfig>);
+    fn sso_changed(&self, org: &Tenant, sso: Option<&SsoConfig>);
 
     /// These are the org's connectors now, oldest first.
-    fn connectors_changed(&self, org: &str, connectors: &[Connector]);
+    fn connectors_changed(&self, org: &Tenant, connectors: &[Connector]);
 }
 
 /// Tells listeners what orgs have configured: all of it at first, and afterwards what has changed.
@@ -29,12 +29,15 @@ pub(crate) struct Orgs {
     told: Mutex<Told>,
 }
 
+/// Something of each org, by its slug, which is never another one's.
+type ByOrg<T> = BTreeMap<String, (Tenant, T)>;
+
 /// What the listeners know.
 #[derive(Debug, Default)]
 struct Told {
     version: Option<u64>,
-    sso: BTreeMap<String, SsoConfig>,
-    connectors: BTreeMap<String, Vec<Connector>>,
+    sso: ByOrg<SsoConfig>,
+    connectors: ByOrg<Vec<Connector>>,
 }
 
 impl Orgs {
@@ -62,18 +65,21 @@ impl Orgs {
         if told.version == Some(version) {
             return Ok(());
         }
-        let sso = self.product.all_sso().await?;
-        let mut connectors: BTreeMap<String, Vec<Connector>> = BTreeMap::new();
+        let sso = self.product.all_sso().await?.into_iter();
+        let sso = sso.map(|(org, config)| (org.slug().to_owned(), (org, config)));
+        let sso: ByOrg<SsoConfig> = sso.collect();
+        let mut connectors: ByOrg<Vec<Connector>> = BTreeMap::new();
         for (org, connector) in self.product.all_connectors().await? {
-            connectors.entry(org).or_default().push(connector);
+            let slug = org.slug().to_owned();
+            let (_, of_org) = connectors.entry(slug).or_insert((org, Vec::new()));
+            of_org.push(connector);
         }
         for listener in &self.listeners {
-            for org in changed(&told.sso, &sso) {
-                listener.sso_changed(org, sso.get(org));
+            for (org, now) in changed(&told.sso, &sso) {
+                listener.sso_changed(org, now);
             }
-            for org in changed(&told.connectors, &connectors) {
-                let now = connectors.get(org).map_or(&[][..], Vec::as_slice);
-                listener.connectors_changed(org, now);
+            for (org, now) in changed(&told.connectors, &connectors) {
+                listener.connectors_changed(org, now.map_or(&[], Vec::as_slice));
             }
         }
         *told = Told {
@@ -85,17 +91,17 @@ impl Orgs {
     }
 }
 
-/// The keys whose values differ.
+/// The orgs that lost what they had, and those that have something new.
 fn changed<'a, T: PartialEq>(
-    before: &'a BTreeMap<String, T>,
-    now: &'a BTreeMap<String, T>,
-) -> impl Iterator<Item = &'a String> {
-    let gone = before.keys().filter(|key| !now.contains_key(*key));
-    gone.chain(
-        now.iter()
-            .filter(|(key, value)| before.get(*key) != Some(*value))
-            .map(|(key, _)| key),
-    )
+    before: &'a ByOrg<T>,
+    now: &'a ByOrg<T>,
+) -> impl Iterator<Item = (&'a Tenant, Option<&'a T>)> {
+    let gone = before.iter().filter(|(slug, _)| !now.contains_key(*slug));
+    let new = now
+        .iter()
+        .filter(|(slug, value)| before.get(*slug) != Some(*value));
+    gone.map(|(_, (org, _))| (org, None))
+        .chain(new.map(|(_, (org, value))| (org, Some(value))))
 }
 
 /// Returns once every running server has read anew what was committed before, in tables of which the change feed knows
@@ -118,7 +124,7 @@ pub(crate) async fn heard(store: &SqliteStore, change: &ChangeKey) -> Result<(),
 mod tests {
     use std::sync::Mutex as Lock;
 
-    use gatewright_core::principal::{Tenant, TenantId, UserId};
+    use gatewright_core::principal::{TenantId, UserId};
     use gatewright_core::store::{Account, AccountStore, MembershipStore};
     use gatewright_sqlx::SqliteOptions;
 
@@ -135,12 +141,14 @@ mod tests {
     }
 
     impl OrgListener for Heard {
-        fn sso_changed(&self, org: &str, sso: Option<&SsoConfig>) {
+        fn sso_changed(&self, org: &Tenant, sso: Option<&SsoConfig>) {
+            let org = org.slug();
             let issuer = sso.map_or("none", |sso| &sso.issuer);
             self.0.lock().unwrap().push(format!("{org} {issuer}"));
         }
 
-        fn connectors_changed(&self, org: &str, connectors: &[Connector]) {
+        fn connectors_changed(&self, org: &Tenant, connectors: &[Connector]) {
+            let org = org.slug();
             let ids: Vec<_> = connectors.iter().map(|one| &*one.id).collect();
             self.0
                 .lock()

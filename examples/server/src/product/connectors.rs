@@ -1,11 +1,11 @@
 //! What an org has plugged into the gateway.
 
-use gatewright_core::principal::TenantId;
+use gatewright_core::principal::{Tenant, TenantId};
 use gatewright_core::store::{Page, PageRequest, StoreError};
 use gatewright_core::time::Timestamp;
 
 use super::versions::{ORGS, raise};
-use super::{Product, read, stored};
+use super::{Product, org, read, stored};
 
 /// A connector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,10 @@ pub(crate) struct Connector {
 type Row = (i64, String, String, String, i64);
 
 impl Connector {
-    /// The type of those whose tools are part of the server.
+    /// The type of those that have every tool which is part of the server.
     pub(crate) const BUILT_IN: &str = "built-in";
+    /// The types that there are: beside that one, those which have some of the tools.
+    pub(crate) const TYPES: [&str; 3] = [Self::BUILT_IN, "clock", "text"];
 
     fn of((_, id, name, kind, created_at): Row) -> Self {
         Self {
@@ -62,10 +64,10 @@ impl Product {
         Ok(page.map(Connector::of))
     }
 
-    /// The connectors of all orgs, by the org's slug; of each org oldest first.
-    pub(crate) async fn all_connectors(&self) -> Result<Vec<(String, Connector)>, StoreError> {
-        let rows: Vec<(String, i64, String, String, String, i64)> = sqlx::query_as(
-            "SELECT slug, seq, connectors.id, name, type, created_at \
+    /// The connectors of all orgs; of each org oldest first.
+    pub(crate) async fn all_connectors(&self) -> Result<Vec<(Tenant, Connector)>, StoreError> {
+        let rows: Vec<(String, String, String, i64, String, String, String, i64)> = sqlx::query_as(
+            "SELECT tenants.id, slug, plan, seq, connectors.id, name, type, created_at \
              FROM connectors JOIN tenants ON tenants.id = connectors.tenant \
              WHERE deleted_at IS NULL ORDER BY slug, seq",
         )
@@ -73,9 +75,11 @@ impl Product {
         .await
         .map_err(StoreError::unavailable)?;
         let rows = rows.into_iter();
-        Ok(rows
-            .map(|(slug, seq, id, name, kind, at)| (slug, Connector::of((seq, id, name, kind, at))))
-            .collect())
+        rows.map(|(tenant, slug, plan, seq, id, name, kind, at)| {
+            let connector = Connector::of((seq, id, name, kind, at));
+            Ok((org(tenant, &slug, &plan)?, connector))
+        })
+        .collect()
     }
 
     /// Whether the org has a connector of this id.

@@ -16,11 +16,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatewright_core::principal::{Tenant, TenantId};
 use gatewright_core::store::StoreError;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{SqlSafeStr, Sqlite, Transaction};
 use tokio::sync::Semaphore;
+
+use crate::realms::ORG;
 
 pub(crate) use checkout::{CHECKOUT_SECS, Checkout};
 pub(crate) use connectors::Connector;
@@ -118,6 +121,12 @@ async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     migrator.run_direct(None, &mut *transaction, false).await?;
     Ok(transaction.commit().await?)
+}
+
+/// An org as the database holds it.
+fn org(id: String, slug: &str, plan: &str) -> Result<Tenant, StoreError> {
+    let id = TenantId::new(id).map_err(|_| StoreError::Corrupt("tenants.id"))?;
+    Ok(Tenant::new(id, ORG.clone(), slug, plan))
 }
 
 /// A time or a count as the database holds it.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use gatewright_core::principal::TenantId;
+use gatewright_core::principal::{Tenant, TenantId};
 use gatewright_core::store::StoreError;
 use gatewright_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::versions::{ORGS, raise};
-use super::{Product, read, stored};
+use super::{Product, org, read, stored};
 
 /// What an org says of its identity provider, checked. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,15 +66,16 @@ impl Product {
         .transpose()
     }
 
-    /// What all orgs have configured, by the org's slug.
-    pub(crate) async fn all_sso(&self) -> Result<BTreeMap<String, SsoConfig>, StoreError> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT slug, config FROM sso JOIN tenants ON tenants.id = sso.tenant")
-                .fetch_all(&self.pool)
-                .await
-                .map_err(StoreError::unavailable)?;
+    /// What all orgs have configured.
+    pub(crate) async fn all_sso(&self) -> Result<Vec<(Tenant, SsoConfig)>, StoreError> {
+        let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+            "SELECT tenants.id, slug, plan, config FROM sso JOIN tenants ON tenants.id = sso.tenant",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(StoreError::unavailable)?;
         let rows = rows.into_iter();
-        rows.map(|(slug, config)| Ok((slug, parsed(&config)?)))
+        rows.map(|(id, slug, plan, config)| Ok((org(id, &slug, &plan)?, parsed(&config)?)))
             .collect()
     }
 

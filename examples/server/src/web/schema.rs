@@ -65,6 +65,16 @@ pub(crate) struct IssuerUrl(String);
 )]
 pub(crate) struct ClaimText(String);
 
+/// Where a claim stands: names with dots between.
+#[derive(ToSchema)]
+#[schema(
+    min_length = 1,
+    max_length = 256,
+    pattern = "^[A-Za-z0-9_]+([.][A-Za-z0-9_]+)*$",
+    examples("realm_access.roles")
+)]
+pub(crate) struct ClaimPath(String);
+
 /// An algorithm that providers sign with (RFC 7518 §3.1).
 #[derive(ToSchema)]
 pub(crate) enum SsoAlgorithm {
@@ -94,6 +104,8 @@ pub(crate) struct ConnectorId(String);
 #[schema(rename_all = "kebab-case")]
 pub(crate) enum ConnectorType {
     BuiltIn,
+    Clock,
+    Text,
 }
 
 /// Whether something came to a success.

@@ -24,7 +24,7 @@ const ID_LENGTH: usize = 16;
 pub(super) struct NewConnector {
     #[schema(value_type = schema::Name)]
     name: String,
-    /// `built-in` unless said: its tools are part of the server.
+    /// Which of the tools that are part of the server it has; `built-in`, which is all of them, unless said.
     #[serde(rename = "type")]
     #[schema(value_type = Option<schema::ConnectorType>)]
     kind: Option<String>,
@@ -62,7 +62,7 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, axum::Json<ConnectorView>), Failure> {
     name("name", &new.name)?;
     let kind = new.kind.unwrap_or_else(|| Connector::BUILT_IN.to_owned());
-    one_of("type", &kind, &[Connector::BUILT_IN])?;
+    one_of("type", &kind, &Connector::TYPES)?;
     settled(async move {
         let app = &site.app;
         let connector = Connector {

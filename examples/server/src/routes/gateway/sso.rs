@@ -79,10 +79,10 @@ pub(super) struct NewSso {
     #[schema(value_type = Option<Vec<schema::ClaimText>>, max_items = 64)]
     required_groups: Option<Vec<String>>,
     /// The claim that names them; `groups` unless said.
-    #[schema(value_type = Option<schema::ClaimText>)]
+    #[schema(value_type = Option<schema::ClaimPath>)]
     groups_claim: Option<String>,
     /// The claims that hold scopes, dots between the names of nested ones; `scope` and `scp` unless said.
-    #[schema(value_type = Option<Vec<schema::ClaimText>>, min_items = 1, max_items = 64)]
+    #[schema(value_type = Option<Vec<schema::ClaimPath>>, min_items = 1, max_items = 64)]
     scope_claims: Option<Vec<String>>,
     /// What a token may do that has none of those claims, separated by spaces; `mcp:call` unless said, and nothing where it
     /// is empty.
@@ -92,18 +92,18 @@ pub(super) struct NewSso {
 
 /// The schema of claims with their values.
 fn described_claims() -> Object {
-    let text = || {
+    let text = |pattern| {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .min_length(Some(1))
             .max_length(Some(MAX_NAME_LENGTH))
-            .pattern(Some(r"^[^\u0000-\u001F\u007F-\u009F]*$"))
+            .pattern(Some(pattern))
     };
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .description(Some("Claims that tokens must have, with these values."))
-        .property_names(Some(text()))
-        .additional_properties(Some(text()))
+        .property_names(Some(text("^[A-Za-z0-9_]+([.][A-Za-z0-9_]+)*$")))
+        .additional_properties(Some(text(r"^[^\u0000-\u001F\u007F-\u009F]*$")))
         .max_properties(Some(MAX_NAMES))
         .build()
 }
@@ -228,11 +228,11 @@ impl NewSso {
             return Err(too_many("requiredClaims"));
         }
         for (name, value) in &required_claims {
-            claim("requiredClaims", name)?;
+            path("requiredClaims", name)?;
             claim("requiredClaims", value)?;
         }
         let groups_claim = self.groups_claim.unwrap_or_else(|| GROUPS.to_owned());
-        claim("groupsClaim", &groups_claim)?;
+        path("groupsClaim", &groups_claim)?;
         let allowed_clients = names("allowedClients", self.allowed_clients.unwrap_or_default())?;
         let required_groups = names("requiredGroups", self.required_groups.unwrap_or_default())?;
         let open = allowed_clients.is_empty() && required_claims.is_empty();
@@ -305,6 +305,37 @@ fn claim(field: &str, value: &str) -> Result<(), Failure> {
     text(field, value, 1..=MAX_NAME_LENGTH)
 }
 
+/// Where in a token a claim stands: names with dots between, where a dot of a name is `\\.` and a backslash `\\\\`; or a URL,
+/// which is one name.
+fn path(field: &str, value: &str) -> Result<(), Failure> {
+    claim(field, value)?;
+    if value.starts_with("https://") || value.starts_with("http://") {
+        return Ok(());
+    }
+    let (mut whole, mut empty) = (true, true);
+    let mut characters = value.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '.' => {
+                whole &= !empty;
+                empty = true;
+            }
+            '\\' => {
+                whole &= characters.next().is_some();
+                empty = false;
+            }
+            _ => empty = false,
+        }
+    }
+    let fits = whole && !empty;
+    fits.then_some(()).ok_or_else(|| {
+        Failure::out_of_range(
+            field,
+            "must name claims by their paths, such as realm_access.roles",
+        )
+    })
+}
+
 fn names(field: &str, list: Vec<String>) -> Result<Vec<String>, Failure> {
     if list.len() > MAX_NAMES {
         return Err(too_many(field));
@@ -340,6 +371,9 @@ fn scope_claims(asked: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
             "scopeClaims",
             "must name at least one",
         ));
+    }
+    for name in &asked {
+        path("scopeClaims", name)?;
     }
     names("scopeClaims", asked)
 }
@@ -431,6 +465,22 @@ mod tests {
             "https://acme.okta.com/oauth2/default",
         ] {
             assert!(!is_shared(own), "{own}");
+        }
+    }
+
+    #[test]
+    fn claims_are_named_by_their_paths() {
+        for good in [
+            "groups",
+            "realm_access.roles",
+            r"resource_access.my\.app.roles",
+            r"a\\.b",
+            "https://acme.com/roles..",
+        ] {
+            assert!(path("groupsClaim", good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "a.", ".a", "a..b", r"a\", r"a.b\"] {
+            assert!(path("groupsClaim", bad).is_err(), "{bad}");
         }
     }
 

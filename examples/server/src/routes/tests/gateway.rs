@@ -366,8 +366,11 @@ async fn connectors_come_and_go_and_their_ids_are_never_used_twice() {
     assert_eq!(refused(answer), code(400, "invalid_scope"));
     let second = made(&server, CONNECTORS, &admin, body).await;
     assert_ne!(first["id"], second["id"]);
+    let clock = json!({"name": "Clock", "type": "clock"});
+    let clock = made(&server, CONNECTORS, &admin, clock).await;
+    assert_eq!(clock["type"], "clock");
     let (_, list) = server.get(CONNECTORS, &admin).await;
-    assert_eq!(list["items"], json!([second]));
+    assert_eq!(list["items"], json!([second, clock]));
 }
 
 #[tokio::test]
