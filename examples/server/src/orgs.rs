@@ -222,6 +222,15 @@ mod tests {
         orgs.refresh().await.unwrap();
         assert_eq!(heard.take(), ["aaa none", "bbb https://c", "aaa "]);
 
+        // What one org wrote in another version's way is nothing to this one, and nothing to other orgs.
+        sqlx::query("UPDATE sso SET config = '{}'")
+            .execute(store.pool())
+            .await
+            .unwrap();
+        product.put_sso(&a, &sso("https://a"), 6).await.unwrap();
+        orgs.refresh().await.unwrap();
+        assert_eq!(heard.take(), ["bbb none", "aaa https://a"]);
+
         // An id is never used twice, not even by another org.
         for tenant in [&a, &b] {
             let again = product.insert_connector(tenant, &connector("conn_1")).await;

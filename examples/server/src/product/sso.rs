@@ -66,7 +66,7 @@ impl Product {
         .transpose()
     }
 
-    /// What all orgs have configured.
+    /// What all orgs have configured, as far as it can be read.
     pub(crate) async fn all_sso(&self) -> Result<Vec<(Tenant, SsoConfig)>, StoreError> {
         let rows: Vec<(String, String, String, String)> = sqlx::query_as(
             "SELECT tenants.id, slug, plan, config FROM sso JOIN tenants ON tenants.id = sso.tenant",
@@ -74,9 +74,17 @@ impl Product {
         .fetch_all(&self.pool)
         .await
         .map_err(StoreError::unavailable)?;
-        let rows = rows.into_iter();
-        rows.map(|(id, slug, plan, config)| Ok((org(id, &slug, &plan)?, parsed(&config)?)))
-            .collect()
+        let mut all = Vec::with_capacity(rows.len());
+        for (id, slug, plan, config) in rows {
+            match parsed(&config) {
+                Ok(config) => all.push((org(id, &slug, &plan)?, config)),
+                // Of this org nothing is trusted then; the others are not to suffer for it.
+                Err(error) => {
+                    tracing::error!(%slug, %error, "single sign-on is not as it should be")
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// Stores what the org has configured, in the place of what it had.
