@@ -63,9 +63,9 @@ impl Guard {
         }
         let tenant = match after.policy.of_query(request.uri().query()) {
             Ok(None) => self.tenant(&after.policy, request),
-            Ok(Some((policy, tenant))) => {
-                after.policy = policy;
-                Ok(Some(tenant.into_owned()))
+            Ok(Some(tenant)) => {
+                after.policy = tenant.policy;
+                Ok(Some(tenant.name.into_owned()))
             }
             Err(error) => Err(error),
         };

@@ -76,7 +76,7 @@ impl<R: Clone> Guard<R> {
     {
         let (policy, named) = match policy.of_query(request.uri().query()) {
             Ok(None) => (policy, None),
-            Ok(Some((policy, tenant))) => (policy, Some(tenant)),
+            Ok(Some(tenant)) => (tenant.policy, Some(tenant.name)),
             Err(error) => return self.refuse(error, &request, policy),
         };
         let mut after = After::new(self.0.refusals.clone(), policy, &request);

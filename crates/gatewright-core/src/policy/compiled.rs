@@ -154,6 +154,16 @@ pub struct CompiledPolicy {
     required: Vec<Scope>,
 }
 
+/// A tenant that a query names, and the policy that judges the request there.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct QueryTenant<'q> {
+    /// The policy, in the place of the one that was asked.
+    pub policy: Arc<CompiledPolicy>,
+    /// The tenant's name, decoded.
+    pub name: Cow<'q, str>,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct CompiledAlternative {
     scopes: Vec<RequiredScope>,
@@ -203,15 +213,15 @@ impl CompiledPolicy {
         self.named.as_ref()?.tenant_parameter()
     }
 
-    /// For adapters: where the query of a request (without the `?`) names the tenant, the policy that judges it, and the
-    /// tenant's name, decoded. `None` where it names none, or the policy asks for none: this policy judges then.
+    /// For adapters: the tenant that the query of a request (without the `?`) names, and the policy that judges it there.
+    /// `None` where it names none, or the policy asks for none: this policy judges then.
     ///
     /// # Errors
     /// `invalid_request` where the query names it twice, or with what is no UTF-8.
     pub fn of_query<'q>(
         &self,
         query: Option<&'q str>,
-    ) -> Result<Option<(Arc<Self>, Cow<'q, str>)>, AuthError> {
+    ) -> Result<Option<QueryTenant<'q>>, AuthError> {
         let (Some(named), Some(query)) = (&self.named, query) else {
             return Ok(None);
         };
@@ -222,7 +232,10 @@ impl CompiledPolicy {
             let message = format!("The query's `{parameter}` {error}");
             AuthError::new(ErrorCode::InvalidRequest).with_message(message)
         })?;
-        Ok(value.map(|value| (Arc::clone(named), value)))
+        Ok(value.map(|name| QueryTenant {
+            policy: Arc::clone(named),
+            name,
+        }))
     }
 
     /// Whether a caller who presents nothing passes.

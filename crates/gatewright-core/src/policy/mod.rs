@@ -22,7 +22,7 @@ mod query;
 mod realm;
 mod route;
 
-pub use compiled::{CompiledPolicy, Compiler};
+pub use compiled::{CompiledPolicy, Compiler, QueryTenant};
 pub(crate) use compiled::{Shortfall, Standing};
 pub use declared::{Policy, PolicyError};
 pub(crate) use grants::Grants;

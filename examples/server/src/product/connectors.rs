@@ -23,6 +23,9 @@ pub(crate) struct Connector {
 /// The columns of a connector.
 type Row = (i64, String, String, String, i64);
 
+/// The columns of an org, and those of a connector.
+type RowOfOrg = (String, String, String, i64, String, String, String, i64);
+
 impl Connector {
     /// The type of those that have every tool which is part of the server.
     pub(crate) const BUILT_IN: &str = "built-in";
@@ -66,7 +69,7 @@ impl Product {
 
     /// The connectors of all orgs; of each org oldest first.
     pub(crate) async fn all_connectors(&self) -> Result<Vec<(Tenant, Connector)>, StoreError> {
-        let rows: Vec<(String, String, String, i64, String, String, String, i64)> = sqlx::query_as(
+        let rows: Vec<RowOfOrg> = sqlx::query_as(
             "SELECT tenants.id, slug, plan, seq, connectors.id, name, type, created_at \
              FROM connectors JOIN tenants ON tenants.id = connectors.tenant \
              WHERE deleted_at IS NULL ORDER BY slug, seq",
