@@ -21,7 +21,7 @@ pub(crate) const BRAND: &str = "apx_live_sk";
 
 /// What a new key shall be.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct NewKey {
+pub(super) struct NewOrgKey {
     #[schema(value_type = schema::Name)]
     name: String,
     /// `["mcp:call"]` unless said: every connector of the org.
@@ -35,7 +35,7 @@ pub(super) struct NewKey {
 /// A key as lists show it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct KeyView {
+pub(super) struct OrgKeyView {
     prefix: String,
     name: String,
     #[schema(value_type = schema::Scopes)]
@@ -52,7 +52,7 @@ pub(super) struct KeyView {
 /// A key when it was minted: the one time that its secret is shown.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct MintedKey {
+pub(super) struct MintedOrgKey {
     prefix: String,
     name: String,
     #[schema(value_type = String)]
@@ -68,19 +68,19 @@ pub(super) async fn list(
     State(site): State<Site>,
     member: Member,
     Paging(page): Paging,
-) -> Result<Listed<KeyView>, Failure> {
+) -> Result<Listed<OrgKeyView>, Failure> {
     let filter = CredentialFilter::kind(SecretKind::ApiKey);
     let tenant = member.tenant.id();
     let keys = site.app.store.list(tenant, &filter, &page).await?;
-    Ok(keys.map(KeyView::from).into())
+    Ok(keys.map(OrgKeyView::from).into())
 }
 
 /// `POST /api/api-keys`
 pub(super) async fn mint(
     State(site): State<Site>,
     member: Member,
-    Json(new): Json<NewKey>,
-) -> Result<(StatusCode, axum::Json<MintedKey>), Failure> {
+    Json(new): Json<NewOrgKey>,
+) -> Result<(StatusCode, axum::Json<MintedOrgKey>), Failure> {
     name("name", &new.name)?;
     let app = &site.app;
     let tenant = member.tenant.id().clone();
@@ -102,7 +102,7 @@ pub(super) async fn mint(
     let request = MintRequest::new(BRAND, tenant, member.user.clone(), scopes).named(&*new.name);
     let issuer = app.credentials.clone();
     let minted = settled(async move { Ok(issuer.mint(request, &authority).await?) }).await?;
-    let key = MintedKey {
+    let key = MintedOrgKey {
         prefix: minted.id.to_string(),
         name: new.name,
         secret: Shown(minted.secret),
@@ -132,7 +132,7 @@ pub(super) async fn revoke(
 /// What minting refuses with.
 pub(super) const REFUSALS: &[ErrorCode] = &[ErrorCode::InvalidScope, ErrorCode::InsufficientScope];
 
-impl From<CredentialRecord> for KeyView {
+impl From<CredentialRecord> for OrgKeyView {
     fn from(key: CredentialRecord) -> Self {
         Self {
             prefix: key.id.to_string(),

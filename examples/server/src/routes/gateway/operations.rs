@@ -57,14 +57,14 @@ fn of_keys(at: &mut Operations) {
     let prefix = json!({"type": "string", "minLength": 1});
     at.at(
         "GET /api-keys",
-        of_org(KEYS, "List the org's keys").lists::<keys::KeyView>("The keys"),
+        of_org(KEYS, "List the org's keys").lists::<keys::OrgKeyView>("The keys"),
     )
     .at(
         "POST /api-keys",
         of_org(KEYS, "Mint a key of the org")
             .about("The secret is shown once, and the key never expires.")
-            .takes::<keys::NewKey>()
-            .answers::<keys::MintedKey>(201, "The key with its secret")
+            .takes::<keys::NewOrgKey>()
+            .answers::<keys::MintedOrgKey>(201, "The key with its secret")
             .refuses(keys::REFUSALS),
     )
     .at(
