@@ -27,7 +27,7 @@ pub(super) struct NewOrgKey {
     /// `["mcp:call"]` unless said: every connector of the org.
     #[schema(value_type = Option<Vec<schema::GatewayScope>>, min_items = 1, max_items = 64)]
     scopes: Option<Vec<String>>,
-    /// The connectors that the key is bound to, by id: another way to say its scopes.
+    /// The connectors that the key may call, by id: another way to say its scopes.
     #[schema(value_type = Option<Vec<schema::ConnectorId>>, min_items = 1, max_items = 64)]
     connectors: Option<Vec<String>>,
 }
@@ -84,19 +84,17 @@ pub(super) async fn mint(
     name("name", &new.name)?;
     let app = &site.app;
     let tenant = member.tenant.id().clone();
-    let scopes = match (new.scopes, new.connectors) {
-        (Some(_), Some(_)) => {
-            return Err(Failure::out_of_range(
-                "connectors",
-                "goes only without `scopes`",
-            ));
+    let mut scopes = new.scopes;
+    if let Some(ids) = new.connectors {
+        for id in &ids {
+            if !app.product.has_connector(&tenant, id).await? {
+                let message = "The org has no connector of this id";
+                return Err(Failure::because(ErrorCode::NotFound, message));
+            }
         }
-        (scopes, None) => scopes,
-        (None, Some(ids)) => {
-            let bound = ids.iter().map(|id| format!("{MCP_CALL}:{id}"));
-            Some(bound.collect())
-        }
-    };
+        let bound = ids.iter().map(|id| format!("{MCP_CALL}:{id}"));
+        scopes.get_or_insert_default().extend(bound);
+    }
     let scopes = granted(&app.product, &tenant, scopes.as_deref()).await?;
     let authority = Authority::of(&member.principal, &app.realms.gateway);
     let request = MintRequest::new(BRAND, tenant, member.user.clone(), scopes).named(&*new.name);
@@ -130,7 +128,11 @@ pub(super) async fn revoke(
 }
 
 /// What minting refuses with.
-pub(super) const REFUSALS: &[ErrorCode] = &[ErrorCode::InvalidScope, ErrorCode::InsufficientScope];
+pub(super) const REFUSALS: &[ErrorCode] = &[
+    ErrorCode::InvalidScope,
+    ErrorCode::InsufficientScope,
+    ErrorCode::NotFound,
+];
 
 impl From<CredentialRecord> for OrgKeyView {
     fn from(key: CredentialRecord) -> Self {

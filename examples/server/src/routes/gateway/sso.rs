@@ -12,7 +12,7 @@ use gatewright_core::store::ChangeKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::scopes::granted;
 use crate::app::App;
@@ -100,7 +100,7 @@ fn described_claims() -> Object {
             .pattern(Some(pattern))
     };
     ObjectBuilder::new()
-        .schema_type(Type::Object)
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
         .description(Some("Claims that tokens must have, with these values."))
         .property_names(Some(text("^[A-Za-z0-9_]+([.][A-Za-z0-9_]+)*$")))
         .additional_properties(Some(text(r"^[^\u0000-\u001F\u007F-\u009F]*$")))
