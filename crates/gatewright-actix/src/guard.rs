@@ -63,7 +63,15 @@ impl Guard {
         if after.crossing.is_some_and(Crossing::is_preflight) {
             return Err(after.preflight());
         }
-        let tenant = match self.tenant(&after.policy, request) {
+        let tenant = match after.policy.of_query(request.uri().query()) {
+            Ok(None) => self.tenant(&after.policy, request),
+            Ok(Some(tenant)) => {
+                after.policy = tenant.policy;
+                Ok(Some(tenant.name))
+            }
+            Err(error) => Err(error),
+        };
+        let tenant = match tenant {
             Ok(tenant) => tenant,
             Err(error) => return Err(after.refusal(error)),
         };

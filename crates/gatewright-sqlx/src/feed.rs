@@ -86,6 +86,16 @@ impl<D: Dialect> SqlStore<D> {
         Ok(feed)
     }
 
+    /// Writes a change into the feed that was made past this store, in tables of the service's own.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database does not answer.
+    pub async fn announce(&self, change: &ChangeKey) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        note(&mut write, std::slice::from_ref(change)).await?;
+        write.commit().await
+    }
+
     /// How many nodes spoke within `dead_after`. With more than one, a cache that must not be late reads every time.
     ///
     /// # Errors

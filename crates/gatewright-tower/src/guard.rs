@@ -61,8 +61,8 @@ impl<R: Clone> Guard<R> {
     ///
     /// `service` must be ready. It is replaced by its clone only where the decision has to be waited for, so that the
     /// service that was ready is the one called. `policy` is this guard's [`policy`](Self::policy), `tenant` the decoded
-    /// value of the path parameter that it names, `source` the address that the request came from, as far as it is
-    /// known and trusted.
+    /// value of the path parameter that it names (one of the query is read here), `source` the address that the request came
+    /// from, as far as it is known and trusted.
     pub fn call<S, B>(
         &self,
         service: &mut S,
@@ -92,6 +92,12 @@ impl<R: Clone> Guard<R> {
         tenant: Option<&str>,
         source: Option<IpAddr>,
     ) -> Judged<R> {
+        let query = head.uri.query();
+        let (policy, named) = match policy.of_query(query) {
+            Ok(None) => (policy, Ok(None)),
+            Ok(Some(tenant)) => (tenant.policy, Ok(Some(tenant.name))),
+            Err(error) => (policy, Err(error)),
+        };
         let after = After::new(self.0.refusals.clone(), policy, head);
         if after.crossing.is_some_and(Crossing::is_preflight) {
             return Judged {
@@ -99,12 +105,17 @@ impl<R: Clone> Guard<R> {
                 admission: None,
             };
         }
-        let arrival = Arrival::new()
-            .tenant(tenant)
-            .source(source)
-            .query(head.uri.query());
-        let fields = HeaderFields::new(head.headers);
-        let admission = self.0.gate.authenticate(&fields, &after.policy, &arrival);
+        let admission = match named {
+            Ok(named) => {
+                let arrival = Arrival::new()
+                    .tenant(named.as_deref().or(tenant))
+                    .source(source)
+                    .query(query);
+                let fields = HeaderFields::new(head.headers);
+                self.0.gate.authenticate(&fields, &after.policy, &arrival)
+            }
+            Err(error) => Admission::Ready(Err(error)),
+        };
         Judged {
             after,
             admission: Some(admission),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::realms::{FIRST_PLAN, HANDLE, WORKSPACE};
+use crate::realms::{FIRST_PLAN, HANDLE, ORG, WORKSPACE};
 use crate::start::Foundation;
 use crate::web;
 
@@ -26,6 +26,8 @@ pub(crate) struct NewUser<'a> {
     pub(crate) workspace: &'a str,
     /// The handle and its plan.
     pub(crate) handle: Option<(&'a str, &'a str)>,
+    /// The org.
+    pub(crate) org: Option<&'a str>,
     pub(crate) platform_admin: bool,
 }
 
@@ -34,10 +36,11 @@ pub(crate) struct CreatedUser {
     pub(crate) user: UserId,
     pub(crate) workspace: TenantId,
     pub(crate) handle: Option<TenantId>,
+    pub(crate) org: Option<TenantId>,
 }
 
 /// Makes a verified account with its workspace, in which it is the administrator, and perhaps a handle, of which it is the
-/// owner.
+/// owner, and an org, of which it is the administrator too.
 ///
 /// # Errors
 /// [`Failure`]: what is wrong with the request, or that a name is taken. Nothing was made then.
@@ -53,6 +56,7 @@ pub(crate) async fn create(
     let tenants = [
         Some((&WORKSPACE, new.workspace)),
         new.handle.map(|(slug, _)| (&HANDLE, slug)),
+        new.org.map(|slug| (&ORG, slug)),
     ];
     for (kind, slug) in tenants.into_iter().flatten() {
         if tenant_id(store, kind, slug).await?.is_some() {
@@ -86,10 +90,15 @@ pub(crate) async fn create(
         Some((slug, plan)) => Some(found(foundation, &HANDLE, slug, plan, &user, "owner").await?),
         None => None,
     };
+    let org = match new.org {
+        Some(slug) => Some(found(foundation, &ORG, slug, FIRST_PLAN, &user, "admin").await?),
+        None => None,
+    };
     Ok(CreatedUser {
         user,
         workspace,
         handle,
+        org,
     })
 }
 
@@ -182,6 +191,9 @@ fn check(new: &NewUser<'_>) -> Result<(), Failure> {
     if wrong_handle {
         return Err(Failure::new("--handle must be 3 to 40 of a-z, 0-9 and -"));
     }
+    if new.org.is_some_and(|slug| web::slug("org", slug).is_err()) {
+        return Err(Failure::new("--org must be 3 to 40 of a-z, 0-9 and -"));
+    }
     Ok(())
 }
 
@@ -204,6 +216,7 @@ mod tests {
             password: Zeroizing::new(password.to_owned()),
             workspace,
             handle: None,
+            org: None,
             platform_admin: false,
         }
     }

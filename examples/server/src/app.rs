@@ -9,6 +9,8 @@ use gatewright_core::source::TrustedProxies;
 use gatewright_issuer::{AccessTokens, CredentialIssuer, SigningKeys};
 use gatewright_sqlx::SqliteStore;
 
+use crate::idp_hosts::IdpHosts;
+use crate::orgs::Orgs;
 use crate::product::Product;
 use crate::realms::Realms;
 
@@ -31,6 +33,10 @@ pub(crate) struct App {
     pub(crate) passwords: Passwords,
     /// The families of routes.
     pub(crate) realms: Arc<Realms>,
+    /// Tells what orgs have configured to those who hold it in memory.
+    pub(crate) orgs: Arc<Orgs>,
+    /// Which hosts may stand for an identity provider that others may not.
+    pub(crate) idp_hosts: Arc<IdpHosts>,
     /// Where what happened is written down.
     pub(crate) audit: Arc<dyn AuditSink>,
     /// Who is believed about where requests came from; nobody but the socket if `None`.

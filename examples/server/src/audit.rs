@@ -162,13 +162,14 @@ async fn try_store(pool: &SqlitePool, batch: &[AuditEvent]) -> Result<(), sqlx::
 }
 
 async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
-    let mut migrator = Migrator::with_migrations(vec![Migration::new(
-        1,
-        "audit".into(),
-        MigrationType::Simple,
-        include_str!("../migrations/0001_audit.sql").into_sql_str(),
-        false,
-    )]);
+    let migration = |version, name: &'static str, text: &'static str| {
+        let text = text.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, text, false)
+    };
+    let mut migrator = Migrator::with_migrations(vec![
+        migration(1, "audit", include_str!("../migrations/0001_audit.sql")),
+        migration(2, "by actor", include_str!("../migrations/0002_audit.sql")),
+    ]);
     // The books of other migrations in the same database stay as they are.
     migrator.dangerous_set_table_name("_audit_migrations");
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;

@@ -78,6 +78,8 @@ pub(crate) struct Coherent {
     gate: Gate,
     app: App,
     pulse: Arc<Pulse>,
+    /// The version of the signing keys in memory.
+    signing_keys: Option<u64>,
 }
 
 impl Coherent {
@@ -93,6 +95,7 @@ impl Coherent {
             gate: app.gate.clone(),
             app: app.clone(),
             pulse,
+            signing_keys: None,
         };
         if coherent.feed.others(DEAD_AFTER).await? > 0 {
             tracing::info!("other servers are on this database; waiting until they know");
@@ -111,6 +114,8 @@ impl Coherent {
     /// Hears what was changed, and who else is there. The gate is told last: what it may serve from memory rests on both.
     async fn round(&mut self) -> Result<(), StoreError> {
         let (began, began_ms) = (self.gate.clock().monotonic_nanos(), self.pulse.millis());
+        // First, so that what the poll acknowledges is known here.
+        self.read_configuration().await?;
         self.feed.poll().await?;
         let alone = self.feed.others(DEAD_AFTER).await? == 0;
         let coherence = if alone {
@@ -127,6 +132,21 @@ impl Coherent {
         // What was read says nothing about later: the round may have waited long, or the process slept.
         self.gate.heard_feed_as_of(began);
         self.pulse.beat(began_ms);
+        Ok(())
+    }
+
+    /// Reads anew what is held in memory and of which the feed does not tell.
+    async fn read_configuration(&mut self) -> Result<(), StoreError> {
+        self.app.orgs.refresh().await?;
+        let version = self.app.product.versions().await?.signing_keys;
+        if self.signing_keys != Some(version) {
+            let now = self.gate.clock().now();
+            if let Err(error) = self.app.signing.reload(now).await {
+                // Keys that cannot be opened are no reason to hear of nothing else.
+                tracing::error!(error = %Chain(&error), "the signing keys cannot be read anew");
+            }
+            self.signing_keys = Some(version);
+        }
         Ok(())
     }
 

@@ -15,6 +15,8 @@ use gatewright_core::source::{Network, ProxyField, TrustedProxies};
 use gatewright_issuer::SealingKey;
 use zeroize::Zeroizing;
 
+use crate::idp_hosts::IdpHosts;
+
 /// Every setting, by name. The sealing key itself stands in no file and no list of processes.
 const SETTINGS: &[&str] = &[
     LISTEN,
@@ -24,6 +26,7 @@ const SETTINGS: &[&str] = &[
     TRUSTED_PROXIES,
     PROXY_FIELD,
     PROXY_NETWORKS,
+    ALLOW_IDP_HOST,
     LOG,
     SEALING_KEY,
     SEALING_KEY_FILE,
@@ -35,6 +38,7 @@ const LIMITS: &str = "limits";
 const TRUSTED_PROXIES: &str = "trusted-proxies";
 const PROXY_FIELD: &str = "proxy-field";
 const PROXY_NETWORKS: &str = "proxy-networks";
+const ALLOW_IDP_HOST: &str = "allow-idp-host";
 const LOG: &str = "log";
 const SEALING_KEY: &str = "sealing-key";
 const SEALING_KEY_FILE: &str = "sealing-key-file";
@@ -77,6 +81,10 @@ pub(crate) struct ServeFlags {
     /// Where the nearest of them calls from, such as 10.0.0.0/8,2001:db8::/32; others are not believed [default: anywhere]
     #[arg(long, value_name = "NETWORKS")]
     pub(crate) proxy_networks: Option<String>,
+    /// Hosts that orgs may name as identity providers without TLS or on a private network, such as 127.0.0.1:9000; several
+    /// with commas between [default: none]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) allow_idp_host: Option<String>,
 }
 
 /// Everything the program was told, checked.
@@ -87,6 +95,7 @@ pub(crate) struct Settings {
     pub(crate) public_url: Option<String>,
     pub(crate) limits: Limits,
     pub(crate) proxies: Option<TrustedProxies>,
+    pub(crate) idp_hosts: IdpHosts,
     pub(crate) log: LogForm,
     pub(crate) sealing: SealingSource,
 }
@@ -167,6 +176,7 @@ impl Settings {
             (TRUSTED_PROXIES, &serve.trusted_proxies),
             (PROXY_FIELD, &serve.proxy_field),
             (PROXY_NETWORKS, &serve.proxy_networks),
+            (ALLOW_IDP_HOST, &serve.allow_idp_host),
         ] {
             if let Some(text) = flag {
                 told.put(name, text.clone(), format!("--{name}"));
@@ -239,6 +249,7 @@ impl Told {
             _ => Err("must be `plan` or `off`".to_owned()),
         });
         let proxies = self.proxies();
+        let idp_hosts = self.parsed(ALLOW_IDP_HOST, IdpHosts::parse);
         let log = self.parsed(LOG, |text| match text {
             "text" => Ok(LogForm::Text),
             "json" => Ok(LogForm::Json),
@@ -252,6 +263,7 @@ impl Told {
                 public_url,
                 limits: limits.unwrap_or(Limits::Plan),
                 proxies,
+                idp_hosts: idp_hosts.unwrap_or_default(),
                 log: log.unwrap_or(LogForm::Text),
                 sealing,
             })
@@ -430,6 +442,7 @@ mod tests {
         assert_eq!(settings.public_url, None);
         assert_eq!(settings.limits, Limits::Plan);
         assert_eq!(settings.proxies, None);
+        assert_eq!(settings.idp_hosts, IdpHosts::default());
         assert_eq!(settings.log, LogForm::Text);
         assert!(matches!(settings.sealing, SealingSource::Beside));
     }
@@ -469,6 +482,7 @@ mod tests {
         };
         let environment = [
             ("GATEWRIGHT_PUBLIC_URL", "ftp://x"),
+            ("GATEWRIGHT_ALLOW_IDP_HOST", "localhost"),
             ("GATEWRIGHT_SEALING_KEY", "c2VjcmV0"),
             ("GATEWRIGHT_SEALING_KEY_FILE", "/x"),
         ];
@@ -485,6 +499,7 @@ mod tests {
             "must be `plan` or `off`",
             "--database: Postgres is not in this build",
             "GATEWRIGHT_PUBLIC_URL: must be https://HOST",
+            "GATEWRIGHT_ALLOW_IDP_HOST: must be HOST:PORT",
             "GATEWRIGHT_SEALING_KEY: must be 32 bytes in base64",
             "only one of them may be given",
         ] {

@@ -11,13 +11,20 @@ use zeroize::Zeroizing;
 
 use crate::accounts::{self, NewUser};
 use crate::app::App;
+use crate::clients::{self, NewClient};
 use crate::failure::Failure;
+use crate::product::Connector;
+use crate::realms::MCP_CALL;
+use crate::routes::connector_id;
 use crate::start::Foundation;
 
 const EMAIL: &str = "demo@example.com";
 const WORKSPACE: &str = "demo";
 const HANDLE: &str = "demo";
 const PLAN: &str = "pro";
+const ORG: &str = "acme-corp";
+/// Connectors: what they are called, and their type.
+const CONNECTORS: [(&str, &str); 2] = [("Clock", "clock"), ("Text", "text")];
 const PAT_SCOPES: &str = "links.read links.write analytics.read webhooks.read webhooks.write";
 /// 119 random bits.
 const PASSWORD_LENGTH: usize = 20;
@@ -35,10 +42,16 @@ pub(crate) struct Demo {
     api_key: Zeroizing<String>,
     #[serde(serialize_with = "exposed")]
     pat: Zeroizing<String>,
+    org: &'static str,
+    #[serde(serialize_with = "exposed")]
+    org_key: Zeroizing<String>,
+    client_id: String,
+    #[serde(serialize_with = "exposed")]
+    client_secret: Zeroizing<String>,
 }
 
 impl Demo {
-    /// Makes a verified user with a workspace, a handle, an API key and a personal access token.
+    /// Makes a verified user with a workspace, a handle, an org with two connectors, and a credential of every kind.
     ///
     /// # Errors
     /// [`Failure`] where the database or the system does not go along.
@@ -55,6 +68,7 @@ impl Demo {
                 password: password.clone(),
                 workspace: WORKSPACE,
                 handle: Some((HANDLE, PLAN)),
+                org: Some(ORG),
                 platform_admin: false,
             },
         )
@@ -62,6 +76,29 @@ impl Demo {
         let handle = user
             .handle
             .ok_or_else(|| Failure::new("the demonstration has no handle"))?;
+        let org = user
+            .org
+            .ok_or_else(|| Failure::new("the demonstration has no org"))?;
+        for (name, kind) in CONNECTORS {
+            let connector = Connector {
+                id: connector_id()?,
+                name: name.to_owned(),
+                kind: kind.to_owned(),
+                created_at: foundation.now(),
+            };
+            app.product.insert_connector(&org, &connector).await?;
+        }
+        let scopes = ScopeSet::from(MCP_CALL.clone());
+        let client = clients::mint(
+            app,
+            NewClient {
+                tenant: org.clone(),
+                owner: user.user.clone(),
+                name: "demo".to_owned(),
+                scopes: scopes.clone(),
+            },
+        )
+        .await?;
         let authority = Authority::operator();
         let mint = |brand: &str, tenant, scopes| {
             let request = MintRequest::new(brand, tenant, user.user.clone(), scopes).named("demo");
@@ -79,6 +116,10 @@ impl Demo {
             handle: HANDLE,
             api_key: mint("tnx", user.workspace, ScopeSet::parse("*")?).await?,
             pat: mint("patv1", handle, ScopeSet::parse(PAT_SCOPES)?).await?,
+            org: ORG,
+            org_key: mint("apx_live_sk", org, scopes).await?,
+            client_id: client.id.to_string(),
+            client_secret: Zeroizing::new(client.secret.expose().to_owned()),
         })
     }
 
@@ -91,14 +132,17 @@ impl Demo {
             handle,
             api_key,
             pat,
+            org_key,
             ..
         } = self;
         let (password, api_key, pat) = (&**password, &**api_key, &**pat);
+        let org_key = &**org_key;
         format!(
             "\nTry it:\n\n\
              curl -H 'Authorization: Bearer {api_key}' {base_url}/whoami\n\
              curl -H 'Authorization: Bearer {api_key}' {base_url}/api/v1/users/api-keys\n\
              curl -H 'Authorization: Bearer {pat}' {base_url}/v2/public/handles/{handle}/links\n\
+             curl -H 'X-API-Key: {org_key}' {base_url}/api/connectors\n\
              curl -H 'Content-Type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}' {base_url}/api/v1/users/login\n"
         )
     }
@@ -143,6 +187,10 @@ mod tests {
             handle: HANDLE,
             api_key: secret("tnx_a"),
             pat: secret("patv1_b"),
+            org: ORG,
+            org_key: secret("apx_live_sk_c"),
+            client_id: "apx_client_d".to_owned(),
+            client_secret: secret("apx_secret_e"),
         }
     }
 
@@ -165,6 +213,10 @@ mod tests {
                 "handle": "demo",
                 "api_key": "tnx_a",
                 "pat": "patv1_b",
+                "org": "acme-corp",
+                "org_key": "apx_live_sk_c",
+                "client_id": "apx_client_d",
+                "client_secret": "apx_secret_e",
             })
         );
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
@@ -183,7 +235,7 @@ mod tests {
             .lines()
             .filter(|line| line.starts_with("curl"))
             .collect();
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines.len(), 5);
         assert!(
             lines
                 .iter()

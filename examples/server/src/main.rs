@@ -3,13 +3,17 @@
 mod accounts;
 mod app;
 mod audit;
+mod audit_trail;
 mod background;
+mod clients;
 mod commands;
 mod config;
 mod demo;
 mod failure;
+mod idp_hosts;
 mod mcp;
 mod ops;
+mod orgs;
 mod output;
 mod product;
 mod realms;

@@ -16,6 +16,12 @@ pub(crate) static WORKSPACE: TenantKind = TenantKind::from_static("workspace");
 /// The tenants of the handle API.
 pub(crate) static HANDLE: TenantKind = TenantKind::from_static("handle");
 
+/// The tenants of the gateway.
+pub(crate) static ORG: TenantKind = TenantKind::from_static("org");
+
+/// Calls tools on every connector of the org.
+pub(crate) const MCP_CALL: &Scope = &Scope::from_static("mcp:call");
+
 /// The plan that a tenant begins on.
 pub(crate) const FIRST_PLAN: &str = "free";
 
@@ -33,6 +39,8 @@ pub(crate) struct Realms {
     pub(crate) handle: Realm,
     /// `/mcp`: the tools of workspaces, for whoever the workspace API serves.
     pub(crate) mcp: Realm,
+    /// `/api`: orgs, their keys, clients and connectors.
+    pub(crate) gateway: Realm,
     /// The root: `/whoami`, for whatever credential either family takes.
     pub(crate) root: Realm,
     /// The scopes that may be granted.
@@ -41,6 +49,8 @@ pub(crate) struct Realms {
     pub(crate) workspace_audience: Box<str>,
     /// The `aud` of tokens for the handle API.
     pub(crate) handle_audience: Box<str>,
+    /// The `aud` of tokens for the gateway's API.
+    pub(crate) gateway_audience: Box<str>,
 }
 
 /// Why the realms could not be made.
@@ -76,6 +86,7 @@ impl Realms {
     ) -> Result<Self, RealmsError> {
         let workspace_audience = format!("{public_url}/api/v1");
         let handle_audience = format!("{public_url}/v2");
+        let gateway_audience = format!("{public_url}/api");
         let verifier = |audience: &str| {
             Verifier::builder(public_url, audience)
                 .algorithms([Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa])
@@ -125,15 +136,28 @@ impl Realms {
                 ))
                 .limits(unless_off(holder.clone()))
                 .build(),
+            // Whoever logged in to all their handles may go to their orgs with it: such a token is bound to no tenant.
+            gateway: Realm::builder("gateway")
+                .dialect(Dialect::Canonical)
+                .roles(org_roles()?)
+                .tenant_kind(ORG.clone())
+                .trust(trust(
+                    verifier(&gateway_audience).audience(&*handle_audience),
+                )?)
+                .limits(unless_off(holder.clone()))
+                .build(),
             root: Realm::builder("gatewright")
                 .trust(trust(
-                    verifier(&workspace_audience).audience(&*handle_audience),
+                    verifier(&workspace_audience)
+                        .audience(&*handle_audience)
+                        .audience(&*gateway_audience),
                 )?)
                 .limits(unless_off(holder))
                 .build(),
             catalog: Arc::new(catalog().map_err(RealmsError::Catalog)?),
             workspace_audience: workspace_audience.into(),
             handle_audience: handle_audience.into(),
+            gateway_audience: gateway_audience.into(),
         })
     }
 }
@@ -179,6 +203,15 @@ fn handle_roles() -> Result<Roles, RealmsError> {
         .map_err(RealmsError::Roles)
 }
 
+fn org_roles() -> Result<Roles, RealmsError> {
+    Roles::builder()
+        .role("member", ScopeSet::new())
+        .role("admin", ScopeSet::from(MCP_CALL.clone()))
+        .role(Account::PLATFORM_ADMIN, ScopeSet::new())
+        .build()
+        .map_err(RealmsError::Roles)
+}
+
 fn plans() -> Result<Plans, RealmsError> {
     Ok(Plans::builder()
         .plan(FIRST_PLAN, [], Some(Rate::per_minute(60)?))
@@ -218,7 +251,7 @@ mod tests {
     #[test]
     fn every_role_carries_what_the_one_below_does_and_plans_unlock_webhooks() {
         let realms = Realms::new(&Arc::default(), "https://api.test", true).unwrap();
-        for realm in [&realms.workspace, &realms.handle] {
+        for realm in [&realms.workspace, &realms.handle, &realms.gateway] {
             let sets: Vec<_> = realm.roles().iter().map(|(_, _, set)| set).collect();
             assert!(sets.windows(2).all(|pair| pair[0].is_subset_of(pair[1])));
         }
@@ -232,7 +265,7 @@ mod tests {
     #[test]
     fn roles_carry_only_scopes_that_may_be_granted() {
         let realms = Realms::new(&Arc::default(), "https://api.test", false).unwrap();
-        for realm in [&realms.workspace, &realms.handle] {
+        for realm in [&realms.workspace, &realms.handle, &realms.gateway] {
             for (_, role, set) in realm.roles().iter() {
                 assert!(realms.catalog.check(set).is_ok(), "{role}");
             }

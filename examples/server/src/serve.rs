@@ -86,6 +86,7 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
     let limits = settings.limits == Limits::Plan;
     let mut app = foundation.app(sealing, &public_url, limits).await?;
     app.proxies = settings.proxies;
+    app.idp_hosts = Arc::new(settings.idp_hosts);
     let metrics = Arc::new(
         Metrics::new(
             app.gate.clone(),

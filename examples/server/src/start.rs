@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::app::App;
 use crate::audit::{self, AuditLog, AuditWriter};
 use crate::config::{SealingSource, sealing_key};
+use crate::orgs::Orgs;
 use crate::product::{Product, ProductError};
 use crate::realms::{Realms, RealmsError};
 
@@ -122,6 +123,24 @@ impl Foundation {
         )
     }
 
+    /// The keys that sign. The first one is made if there is none.
+    ///
+    /// # Errors
+    /// [`SigningKeysError`], by variant.
+    pub(crate) async fn signing(
+        &self,
+        sealing: SealingKey,
+    ) -> Result<SigningKeys, SigningKeysError> {
+        SigningKeys::open(
+            Arc::<SqliteStore>::clone(&self.store),
+            sealing,
+            Algorithm::Rs256,
+            KeyLifetimes::new(PUBLISH_LEAD_SECS, TOKEN_SECS),
+            self.now(),
+        )
+        .await
+    }
+
     /// What every handler works with.
     ///
     /// # Errors
@@ -133,19 +152,13 @@ impl Foundation {
         limits: bool,
     ) -> Result<App, StartError> {
         let product = Product::open(self.store.pool().clone()).await?;
-        let signing = SigningKeys::open(
-            Arc::<SqliteStore>::clone(&self.store),
-            sealing,
-            Algorithm::Rs256,
-            KeyLifetimes::new(PUBLISH_LEAD_SECS, TOKEN_SECS),
-            self.now(),
-        )
-        .await?;
-        let signing = Arc::new(signing);
+        let signing = Arc::new(self.signing(sealing).await?);
         let realms = Realms::new(signing.live(), public_url, limits)?;
         Ok(App {
             gate: self.gate.clone(),
             store: Arc::clone(&self.store),
+            orgs: Arc::new(Orgs::new(product.clone(), [])),
+            idp_hosts: Arc::default(),
             product,
             credentials: self.issuer(&realms),
             tokens: AccessTokens::new(public_url, Arc::clone(&signing), TOKEN_SECS),

@@ -125,3 +125,36 @@ async fn a_second_parameter_of_the_name_is_500() {
         assert_eq!((answer.status, answer.cause()), (status, cause), "{prefix}");
     }
 }
+
+/// `/audit?org=`, the tenant named in the query or by the credential itself.
+#[actix_web::test]
+async fn the_tenant_of_a_query_is_the_tenant_of_the_request() {
+    let authority = authority().await;
+    authority.member("alice", "creator", "owner").await;
+    let realm = authority.realm("api").tenant_kind(HANDLE).build();
+    let policy = Policy::jwt().or(Policy::pat()).tenant_from_query("org");
+    let whose = async |caller: Authenticated| {
+        let tenant = caller.tenant();
+        tenant.map_or_else(String::new, |tenant| tenant.slug().to_owned())
+    };
+    let (routes, _) = GuardedScope::new(authority.gate().clone(), realm)
+        .route("/audit", get(policy, whose))
+        .finish()
+        .unwrap();
+    let pat = bearer(&authority.pat("creator", "*").await);
+    let alice = bearer(&authority.token("alice").sign());
+    for (query, caller, status, body) in [
+        ("", &pat, 200, "creator"),
+        ("", &alice, 200, ""),
+        ("?o%72g=cre%61tor", &alice, 200, "creator"),
+        ("?org=other", &pat, 403, "insufficient_scope"),
+        ("?org=nobody", &alice, 404, "not_found"),
+        ("?org=creator&org=creator", &pat, 400, "invalid_request"),
+        ("?org=%ff", &alice, 400, "invalid_request"),
+    ] {
+        let answer = send(&routes, &format!("GET /audit{query}"), &[caller]).await;
+        assert_eq!(answer.status, status, "{query}: {}", answer.body);
+        let said = status == 200 && answer.body == body || answer.body.contains(body);
+        assert!(said, "{query}: {}", answer.body);
+    }
+}

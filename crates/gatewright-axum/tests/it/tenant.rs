@@ -109,3 +109,46 @@ async fn a_second_parameter_of_the_name_is_500() {
         assert_eq!((answer.status, answer.cause()), (status, cause), "{prefix}");
     }
 }
+
+/// `/audit?org=`, the tenant named in the query or by the credential itself.
+#[tokio::test]
+async fn the_tenant_of_a_query_is_the_tenant_of_the_request() {
+    let authority = authority().await;
+    authority.member("alice", "creator", "owner").await;
+    let realm = authority.realm("api").tenant_kind(HANDLE).build();
+    let policy = Policy::jwt().or(Policy::pat()).tenant_from_query("org");
+    let whose = async |caller: Authenticated| {
+        let tenant = caller.tenant();
+        tenant.map_or_else(String::new, |tenant| tenant.slug().to_owned())
+    };
+    let (router, table) = GuardedRouter::new(authority.gate().clone(), realm)
+        .route("/audit", get(policy, whose))
+        .finish()
+        .unwrap();
+    assert_eq!(table.rows()[0].tenant_query.as_deref(), Some("org"));
+    let pat = bearer(&authority.pat("creator", "*").await);
+    let alice = bearer(&authority.token("alice").sign());
+    for (query, caller, status, body) in [
+        ("", &pat, 200, "creator"),
+        ("", &alice, 200, ""),
+        ("?page=2", &alice, 200, ""),
+        ("?org=creator", &pat, 200, "creator"),
+        ("?page=2&o%72g=cre%61tor", &alice, 200, "creator"),
+        ("?org=other", &pat, 403, "insufficient_scope"),
+        ("?org=nobody", &pat, 403, "insufficient_scope"),
+        ("?org=", &pat, 403, "insufficient_scope"),
+        ("?org=other", &alice, 404, "not_found"),
+        ("?org=nobody", &alice, 404, "not_found"),
+        ("?org=", &alice, 404, "not_found"),
+        ("?org=creator&org=creator", &pat, 400, "invalid_request"),
+        ("?org=creator&%6frg=other", &alice, 400, "invalid_request"),
+        ("?org=%ff", &alice, 400, "invalid_request"),
+    ] {
+        for _cold_then_warm in 0..2 {
+            let answer = send(&router, &format!("GET /audit{query}"), &[caller]).await;
+            assert_eq!(answer.status, status, "{query}: {}", answer.body);
+            let said = status == 200 && answer.body == body || answer.body.contains(body);
+            assert!(said, "{query}: {}", answer.body);
+        }
+    }
+}

@@ -50,9 +50,30 @@ pub enum AuditKind {
     RoleChanged,
     /// A plan was changed.
     PlanChanged,
+    /// A tenant said which identity provider it trusts, or no longer trusts one.
+    SsoChanged,
+    /// A tenant plugged in a connector.
+    ConnectorAdded,
+    /// A tenant took a connector away.
+    ConnectorRemoved,
 }
 
 impl AuditKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Minted,
+        Self::Rotated,
+        Self::Revoked,
+        Self::LoggedIn,
+        Self::LoginFailed,
+        Self::Denied,
+        Self::RoleChanged,
+        Self::PlanChanged,
+        Self::SsoChanged,
+        Self::ConnectorAdded,
+        Self::ConnectorRemoved,
+    ];
+
     /// The name in logs and stores, in snake case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -65,6 +86,9 @@ impl AuditKind {
             Self::Denied => "denied",
             Self::RoleChanged => "role_changed",
             Self::PlanChanged => "plan_changed",
+            Self::SsoChanged => "sso_changed",
+            Self::ConnectorAdded => "connector_added",
+            Self::ConnectorRemoved => "connector_removed",
         }
     }
 }

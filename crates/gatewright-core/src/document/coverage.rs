@@ -69,6 +69,10 @@ fn who(row: &RouteRow) -> String {
             let tenant = escaped(tenant);
             items.push_str(&format!(", in <code>{{{tenant}}}</code>"));
         }
+        if let Some(tenant) = &row.tenant_query {
+            let tenant = escaped(tenant);
+            items.push_str(&format!(", in <code>?{tenant}=</code>"));
+        }
         items.push_str("</li>");
     }
     if row.public {

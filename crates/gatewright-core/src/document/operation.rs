@@ -135,6 +135,12 @@ impl Guarding<'_> {
                 code(tenant)
             ));
         }
+        if let Some(tenant) = &self.row.tenant_query {
+            text.push_str(&format!(
+                " Callers must belong to the tenant that {} names; without it, theirs is the credential's own.",
+                code(tenant)
+            ));
+        }
         if let Some(Value::String(before)) = operation.get("description") {
             text = format!("{before}\n\n{text}");
         }
@@ -143,6 +149,7 @@ impl Guarding<'_> {
             "realm": self.row.realm,
             "public": self.row.public,
             "tenant": self.row.tenant,
+            "tenant_query": self.row.tenant_query,
             "modes": self.row.modes,
         });
         operation.insert("x-gatewright-policy".to_owned(), policy);
@@ -154,6 +161,8 @@ impl Guarding<'_> {
             .split('{')
             .skip(1)
             .filter_map(|rest| rest.split('}').next())
+            .map(|name| ("path", name))
+            .chain(self.row.tenant_query.iter().map(|name| ("query", &**name)))
             .peekable();
         if named.peek().is_none() {
             return;
@@ -165,16 +174,16 @@ impl Guarding<'_> {
                 .errors
                 .push(OpenApiError::Unreadable(format!("{at}: parameters")));
         };
-        for name in named {
+        for (place, name) in named {
             let shared = shared.and_then(Value::as_array).into_iter().flatten();
             let known = shared
                 .chain(list.iter())
-                .any(|parameter| parameter["in"] == "path" && parameter["name"] == name);
+                .any(|parameter| parameter["in"] == place && parameter["name"] == name);
             if !known {
                 list.push(json!({
                     "name": name,
-                    "in": "path",
-                    "required": true,
+                    "in": place,
+                    "required": place == "path",
                     "schema": {"type": "string", "minLength": 1},
                 }));
             }

@@ -112,6 +112,9 @@ fn line(row: &RouteRow) -> String {
     if let Some(tenant) = &row.tenant {
         line.push_str(&format!(" tenant={}", word(tenant)));
     }
+    if let Some(tenant) = &row.tenant_query {
+        line.push_str(&format!(" tenant=?{}", word(tenant)));
+    }
     for (n, alternative) in row.modes.iter().enumerate() {
         line.push_str(if n == 0 { " " } else { " | " });
         line.push_str(alternative.mode);

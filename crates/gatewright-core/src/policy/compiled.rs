@@ -1,13 +1,15 @@
 //! A policy with every name resolved, bound to the gate that resolved it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::declared::Alternative;
+use super::declared::{Alternative, TenantParameter};
 use super::grants::Requirements;
+use super::query;
 use super::{Grants, Policy, PolicyError, Realm};
 use crate::dialect::{Rendered, RpcId};
-use crate::error::{AuthError, Cause};
+use crate::error::{AuthError, Cause, ErrorCode};
 use crate::principal::Mode;
 use crate::role::RoleRank;
 use crate::scope::{Scope, ScopeSet};
@@ -92,14 +94,25 @@ impl Compiler {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        Ok(Arc::new(CompiledPolicy {
+        let mut compiled = CompiledPolicy {
             gate: self.gate,
             realm: realm.clone(),
             alternatives,
             anonymous: policy.anonymous,
-            tenant: policy.tenant.clone(),
+            tenant: None,
+            named: None,
             required,
-        }))
+        };
+        match &policy.tenant {
+            None => {}
+            Some(TenantParameter::Path(name)) => compiled.tenant = Some(name.clone()),
+            Some(TenantParameter::Query(name)) => {
+                let mut named = compiled.copied();
+                named.tenant = Some(name.clone());
+                compiled.named = Some(Arc::new(named));
+            }
+        }
+        Ok(Arc::new(compiled))
     }
 
     fn resolve(
@@ -159,7 +172,19 @@ pub struct CompiledPolicy {
     alternatives: [Option<CompiledAlternative>; Mode::ALL.len()],
     anonymous: bool,
     tenant: Option<Box<str>>,
+    /// The same policy for requests whose query names a tenant.
+    named: Option<Arc<CompiledPolicy>>,
     required: Vec<Scope>,
+}
+
+/// A tenant that a query names, and the policy that judges the request there.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct QueryTenant<'q> {
+    /// The policy, in the place of the one that was asked.
+    pub policy: Arc<CompiledPolicy>,
+    /// The tenant's name, decoded.
+    pub name: Cow<'q, str>,
 }
 
 #[derive(Clone, Debug)]
@@ -203,6 +228,37 @@ impl CompiledPolicy {
     #[must_use]
     pub fn tenant_parameter(&self) -> Option<&str> {
         self.tenant.as_deref()
+    }
+
+    /// The query parameter that may name the tenant.
+    #[must_use]
+    pub fn tenant_query_parameter(&self) -> Option<&str> {
+        self.named.as_ref()?.tenant_parameter()
+    }
+
+    /// For adapters: the tenant that the query of a request (without the `?`) names, and the policy that judges it there.
+    /// `None` where it names none, or the policy asks for none: this policy judges then.
+    ///
+    /// # Errors
+    /// `invalid_request` where the query names it twice, or with what is no UTF-8.
+    pub fn of_query<'q>(
+        &self,
+        query: Option<&'q str>,
+    ) -> Result<Option<QueryTenant<'q>>, AuthError> {
+        let (Some(named), Some(query)) = (&self.named, query) else {
+            return Ok(None);
+        };
+        let Some(parameter) = named.tenant_parameter() else {
+            return Ok(None);
+        };
+        let value = query::only(query, parameter).map_err(|error| {
+            let message = format!("The query's `{parameter}` {error}");
+            AuthError::new(ErrorCode::InvalidRequest).with_message(message)
+        })?;
+        Ok(value.map(|name| QueryTenant {
+            policy: Arc::clone(named),
+            name,
+        }))
     }
 
     /// Whether a caller who presents nothing passes.
@@ -283,6 +339,7 @@ impl CompiledPolicy {
             alternatives: self.alternatives.clone(),
             anonymous: self.anonymous,
             tenant: self.tenant.clone(),
+            named: self.named.as_ref().map(|named| Arc::new(named.copied())),
             required: self.required.clone(),
         }
     }

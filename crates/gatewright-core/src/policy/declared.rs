@@ -13,8 +13,15 @@ use crate::scope::Scope;
 pub struct Policy {
     pub(super) alternatives: Vec<Alternative>,
     pub(super) anonymous: bool,
-    pub(super) tenant: Option<Box<str>>,
+    pub(super) tenant: Option<TenantParameter>,
     pub(super) mistakes: Vec<PolicyError>,
+}
+
+/// Where a request names its tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TenantParameter {
+    Path(Box<str>),
+    Query(Box<str>),
 }
 
 #[derive(Clone, Debug)]
@@ -133,10 +140,21 @@ impl Policy {
     }
 
     /// The path parameter that names the tenant; every caller must belong to that tenant.
-    pub fn tenant_from(mut self, parameter: &str) -> Self {
+    pub fn tenant_from(self, parameter: &str) -> Self {
+        self.tenant_at(TenantParameter::Path(parameter.into()))
+    }
+
+    /// The query parameter that may name the tenant. Where a request has it, its caller must belong to that tenant; where
+    /// it has not, the caller is in the tenant that the credential itself names, if it names one. A query that has it
+    /// twice is refused as `invalid_request`.
+    pub fn tenant_from_query(self, parameter: &str) -> Self {
+        self.tenant_at(TenantParameter::Query(parameter.into()))
+    }
+
+    fn tenant_at(mut self, place: TenantParameter) -> Self {
         match &self.tenant {
-            Some(ours) if **ours != *parameter => self.mistakes.push(PolicyError::TwoTenants),
-            _ => self.tenant = Some(parameter.into()),
+            Some(ours) if *ours != place => self.mistakes.push(PolicyError::TwoTenants),
+            _ => self.tenant = Some(place),
         }
         self
     }
@@ -176,8 +194,8 @@ pub enum PolicyError {
     /// A tenant is named, but the realm says no kind of tenant.
     #[error("a tenant is required, but the realm has no kind of tenant")]
     NoTenantKind,
-    /// Two different path parameters name the tenant.
-    #[error("two path parameters are said to name the tenant")]
+    /// Two different parameters name the tenant.
+    #[error("two parameters are said to name the tenant")]
     TwoTenants,
     /// A public policy requires something.
     #[error("a public policy cannot require a {0}")]

@@ -18,10 +18,11 @@ mod grants;
 mod live;
 mod path;
 mod plan;
+mod query;
 mod realm;
 mod route;
 
-pub use compiled::{CompiledPolicy, Compiler};
+pub use compiled::{CompiledPolicy, Compiler, QueryTenant};
 pub(crate) use compiled::{Shortfall, Standing};
 pub use declared::{Policy, PolicyError};
 pub(crate) use grants::Grants;

@@ -39,6 +39,9 @@ pub struct RouteRow {
     /// The path parameter that names the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
+    /// The query parameter that may name the tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_query: Option<String>,
     /// What each accepted mode must bring.
     pub modes: Vec<RouteAlternative>,
 }
@@ -368,6 +371,7 @@ fn row(method: &str, path: &str, policy: &CompiledPolicy) -> RouteRow {
         realm: policy.realm().name().to_owned(),
         public: policy.admits_anonymous(),
         tenant: policy.tenant_parameter().map(str::to_owned),
+        tenant_query: policy.tenant_query_parameter().map(str::to_owned),
         modes: policy
             .modes()
             .map(|mode| RouteAlternative {

@@ -610,3 +610,26 @@ proptest! {
         }
     }
 }
+
+/// A tenant in the query: told by every document, and asked for as a parameter that may be left out.
+#[test]
+fn a_tenant_of_the_query_is_in_every_document() {
+    let policy = Policy::pat().tenant_from_query("org");
+    let handles = handles();
+    let table = table(&[("GET", "/audit", policy, &handles)]);
+    assert!(snapshot(&table).ends_with("GET /audit realm=handle tenant=?org PAT\n"));
+    assert_eq!(coverage(&table)["routes"][0]["tenant_query"], "org");
+    assert!(coverage_page(&table).contains("in <code>?org=</code>"));
+    let document = openapi(&table, None).unwrap();
+    let operation = &document["paths"]["/audit"]["get"];
+    let parameter = &operation["parameters"][0];
+    assert_eq!(
+        (&parameter["name"], &parameter["in"], &parameter["required"]),
+        (&json!("org"), &json!("query"), &json!(false))
+    );
+    let described = operation["description"].as_str().unwrap();
+    assert!(
+        described.contains("the tenant that `org` names"),
+        "{described}"
+    );
+}

@@ -254,6 +254,13 @@ async fn every_mistake_of_a_policy_is_reported_at_once() {
     ] {
         assert!(mistakes.contains(&expected), "{expected}: {mistakes:?}");
     }
+    // A tenant is named in one place, and one name in path and query is two.
+    let twice = Policy::pat().tenant_from("org").tenant_from_query("org");
+    let mistakes = world.gate.compile(&twice, &bare).unwrap_err();
+    assert_eq!(
+        mistakes,
+        [PolicyError::TwoTenants, PolicyError::NoTenantKind]
+    );
     let many = (0..65).fold(Policy::pat(), |policy, n| policy.scope(&format!("s{n}")));
     assert_eq!(
         world.gate.compile(&many, &bare).unwrap_err(),

@@ -279,3 +279,23 @@ async fn the_future_is_small_beside_the_services_own() {
     let added = size_of_val(&future) - own;
     assert!(added <= 96, "{added} beside {own}");
 }
+
+#[tokio::test]
+async fn a_tenant_in_the_query_needs_no_closure() {
+    let authority = authority().await;
+    let realm = Realm::builder("api").tenant_kind(HANDLE).build();
+    let policy = Policy::pat().tenant_from_query("org");
+    let policy = authority.gate().compile(&policy, &realm).unwrap();
+    let pat = format!("Bearer {}", authority.pat("creator", "*").await);
+    let service = GateLayer::new(authority.gate().clone(), policy).layer(service_fn(whoami));
+    for (query, status) in [
+        ("", 200),
+        ("?org=creator", 200),
+        ("?org=other", 403),
+        ("?org=creator&org=creator", 400),
+    ] {
+        let request = Request::get(format!("/audit{query}")).header("authorization", &pat);
+        let answer = service.clone().oneshot(request.body(()).unwrap()).await;
+        assert_eq!(answer.unwrap().status(), status, "{query}");
+    }
+}

@@ -3,6 +3,7 @@
 mod key;
 mod migrate;
 mod policy;
+mod signing_key;
 mod token;
 mod user;
 
@@ -50,6 +51,9 @@ enum Command {
     /// Mint, list, rotate and revoke API keys of a workspace
     #[command(subcommand)]
     Key(key::Command),
+    /// Rotate and list the keys that sign access tokens
+    #[command(subcommand)]
+    SigningKey(signing_key::Command),
     /// Bring the database's schema up to date
     Migrate,
     /// Look at credentials
@@ -93,6 +97,7 @@ impl Cli {
             }
             Command::User(command) => user::run(command, &settings).await,
             Command::Key(command) => key::run(command, &settings).await,
+            Command::SigningKey(command) => signing_key::run(command, settings).await,
             Command::Migrate => migrate::run(&settings).await,
             Command::Token(token::Command::Inspect(options)) => {
                 let database = flags.database.is_some();

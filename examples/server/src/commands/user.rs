@@ -28,6 +28,9 @@ pub(super) struct Create {
     /// A handle to make as well, of which the user is the owner
     #[arg(long, value_name = "NAME")]
     handle: Option<String>,
+    /// An org to make as well, of which the user is the administrator
+    #[arg(long, value_name = "NAME")]
+    org: Option<String>,
     /// Read the password (8 to 128 characters) from standard input, up to the end of the line
     #[arg(long, required = true)]
     password_stdin: bool,
@@ -47,6 +50,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
             password,
             workspace: &wish.workspace,
             handle: wish.handle.as_deref().map(|slug| (slug, FIRST_PLAN)),
+            org: wish.org.as_deref(),
             platform_admin: wish.platform_admin,
         },
     )

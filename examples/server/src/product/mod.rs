@@ -1,29 +1,37 @@
-//! What the service sells: links, webhooks, domains, conversions and plans. It lives in the database of the accounts, in
-//! tables of its own, and every query says whose rows it wants.
+//! What the service sells: links, webhooks, domains, conversions and plans, and what orgs plug into the gateway. It lives in
+//! the database of the accounts, in tables of its own, and every query says whose rows it wants.
 
 mod checkout;
+mod connectors;
 mod conversions;
 mod ctx;
 mod domains;
 mod links;
 mod profiles;
+mod sso;
+mod versions;
 mod webhooks;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatewright_core::principal::{Tenant, TenantId};
 use gatewright_core::store::StoreError;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{SqlSafeStr, Sqlite, Transaction};
 use tokio::sync::Semaphore;
 
+use crate::realms::ORG;
+
 pub(crate) use checkout::{CHECKOUT_SECS, Checkout};
+pub(crate) use connectors::Connector;
 pub(crate) use conversions::{Counted, NewConversion, Recorded};
 pub(crate) use ctx::CtxKey;
 pub(crate) use domains::Domain;
 pub(crate) use links::Link;
+pub(crate) use sso::{SsoConfig, StoredSso};
 pub(crate) use webhooks::Webhook;
 
 /// The service's own tables. Cheap to clone: all clones share the connections.
@@ -92,18 +100,33 @@ impl Product {
 }
 
 async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
-    let mut migrator = Migrator::with_migrations(vec![Migration::new(
-        1,
-        "product".into(),
-        MigrationType::Simple,
-        include_str!("../../migrations/0001_product.sql").into_sql_str(),
-        false,
-    )]);
+    let migration = |version, name: &'static str, text: &'static str| {
+        let text = text.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, text, false)
+    };
+    let mut migrator = Migrator::with_migrations(vec![
+        migration(
+            1,
+            "product",
+            include_str!("../../migrations/0001_product.sql"),
+        ),
+        migration(
+            2,
+            "gateway",
+            include_str!("../../migrations/0002_gateway.sql"),
+        ),
+    ]);
     // Beside the books that the store of accounts keeps in the same database.
     migrator.dangerous_set_table_name("_product_migrations");
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     migrator.run_direct(None, &mut *transaction, false).await?;
     Ok(transaction.commit().await?)
+}
+
+/// An org as the database holds it.
+fn org(id: String, slug: &str, plan: &str) -> Result<Tenant, StoreError> {
+    let id = TenantId::new(id).map_err(|_| StoreError::Corrupt("tenants.id"))?;
+    Ok(Tenant::new(id, ORG.clone(), slug, plan))
 }
 
 /// A time or a count as the database holds it.

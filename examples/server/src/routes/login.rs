@@ -1,4 +1,4 @@
-//! Logging in with a password: one way for both families.
+//! Logging in with a password: one way for all families.
 
 use std::net::IpAddr;
 
@@ -27,6 +27,8 @@ pub(super) struct Credentials {
     password: String,
     /// The workspace to log in to; the first by slug unless said. Handles need none.
     pub(super) workspace: Option<String>,
+    /// The org to log in to, at the gateway; whichever each request names unless said.
+    pub(super) org: Option<String>,
 }
 
 /// Somebody whose password was right.

@@ -3,6 +3,7 @@
 mod caller;
 mod coverage;
 mod credentials;
+mod gateway;
 mod handle;
 mod login;
 mod openapi;
@@ -30,6 +31,7 @@ use gatewright_core::policy::{Policy, RouteErrors, RouteTable};
 use crate::app::App;
 use crate::mcp::{self, Mcp};
 pub(crate) use caller::Member;
+pub(crate) use gateway::connector_id;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use whoami::Whoami;
 pub(crate) use workspace::keys;
@@ -101,6 +103,7 @@ pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouterError> {
         .route("/openapi.json", get(Policy::public(), openapi::openapi))
         .nest("/api/v1", workspace::routes(gate, realms))
         .nest("/v2", handle::routes(gate, realms))
+        .nest("/api", gateway::routes(gate, realms))
         .with_state(site.clone())
         .finish()?;
     // Set once, here; nobody asks before the router is handed out.

@@ -13,7 +13,7 @@ use gatewright_core::scope::{Scope, ScopeCatalog};
 use serde_json::{Value, json};
 
 use super::whoami::Whoami;
-use super::{Site, handle, workspace};
+use super::{Site, gateway, handle, workspace};
 use crate::app::App;
 use crate::mcp;
 use crate::web::{Failure, Operation, Operations};
@@ -28,6 +28,7 @@ pub(crate) fn document(table: &RouteTable, app: &App) -> Result<Value, OpenApiEr
     workspace::operations(all.under("/api/v1"));
     handle::operations(all.under("/v2"));
     mcp::operations(all.under(""));
+    gateway::operations(all.under("/api"));
     all.schema("GrantableScope", grantable(&app.realms.catalog));
     let (paths, schemas) = all.finish();
     let base = json!({

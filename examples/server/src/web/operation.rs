@@ -94,6 +94,11 @@ impl Operation {
             .refuses(&[ErrorCode::ValidationError])
     }
 
+    /// A parameter of the query that may be left out. The handler or the gate refuses a wrong one.
+    pub(crate) fn may_query(self, name: &str, description: &str, schema: &Value) -> Self {
+        self.parameter("query", name, description, false, schema)
+    }
+
     fn parameter(
         mut self,
         place: &str,

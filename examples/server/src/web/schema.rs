@@ -46,6 +46,76 @@ pub(crate) struct WebUrl(String);
 )]
 pub(crate) struct HttpsUrl(String);
 
+/// The name of an identity provider: a URL of the scheme `https`, without query, fragment and user information.
+#[derive(ToSchema)]
+#[schema(
+    max_length = 2048,
+    pattern = r"^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~/-]*)?$",
+    examples("https://acme.okta.com/oauth2/default")
+)]
+pub(crate) struct IssuerUrl(String);
+
+/// The name or the value of a claim.
+#[derive(ToSchema)]
+#[schema(
+    min_length = 1,
+    max_length = 256,
+    pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$",
+    examples("apexmcp")
+)]
+pub(crate) struct ClaimText(String);
+
+/// Where a claim stands: names with dots between.
+#[derive(ToSchema)]
+#[schema(
+    min_length = 1,
+    max_length = 256,
+    pattern = "^[A-Za-z0-9_]+([.][A-Za-z0-9_]+)*$",
+    examples("realm_access.roles")
+)]
+pub(crate) struct ClaimPath(String);
+
+/// An algorithm that providers sign with (RFC 7518 §3.1).
+#[derive(ToSchema)]
+pub(crate) enum SsoAlgorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+/// A scope of the gateway: every connector of the org, or `mcp:call:` and the id of one.
+#[derive(ToSchema)]
+#[schema(pattern = "^mcp:call$", examples("mcp:call"))]
+pub(crate) struct GatewayScope(String);
+
+/// The id of a connector that the org has.
+#[derive(ToSchema)]
+#[schema(pattern = "^conn_[a-z0-9]{16}$", examples("conn_0123456789abcdef"))]
+pub(crate) struct ConnectorId(String);
+
+/// What a connector is.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+pub(crate) enum ConnectorType {
+    BuiltIn,
+    Clock,
+    Text,
+}
+
+/// Whether something came to a success.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    Success,
+    Failure,
+}
+
 /// A domain name of at least two labels.
 #[derive(ToSchema)]
 #[schema(

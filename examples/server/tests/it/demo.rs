@@ -61,7 +61,7 @@ async fn every_line_that_it_prints_works_as_it_is() {
     }
     // Together they show every credential.
     let all = lines.join("\n");
-    for field in ["email", "password", "api_key", "pat"] {
+    for field in ["email", "password", "api_key", "pat", "org_key"] {
         let value = demo[field].as_str().unwrap();
         assert!(all.contains(value), "no line with the {field}");
     }
@@ -83,7 +83,7 @@ async fn its_file_is_for_its_owner_alone_and_says_the_truth() {
             .unwrap_or_else(|| panic!("no {name}: {demo}"))
     };
     assert_eq!(field("base_url"), server.base);
-    for secret in ["password", "api_key", "pat"] {
+    for secret in ["password", "api_key", "pat", "org_key", "client_secret"] {
         server.keep_secret(field(secret));
     }
 
@@ -108,6 +108,15 @@ async fn its_file_is_for_its_owner_alone_and_says_the_truth() {
     let whoami = api.get("/whoami").bearer(field("api_key")).send().await;
     assert_eq!(whoami.json()["kind"], "api_key", "{whoami:?}");
     assert!(!field("workspace").is_empty());
+    let connectors = api.get("/api/connectors").api_key(field("org_key"));
+    let connectors = connectors.send().await.is(200).json();
+    assert_eq!(connectors["items"].as_array().unwrap().len(), 2);
+    let orgs = api.get("/api/orgs").bearer(&session.string("access_token"));
+    let orgs = orgs.send().await.is(200).json();
+    assert_eq!(orgs["items"][0]["slug"], field("org"));
+    let clients = api.get("/api/oauth-clients").api_key(field("org_key"));
+    let clients = clients.send().await.is(200).json();
+    assert_eq!(clients["items"][0]["clientId"], field("client_id"));
     server.stop();
 }
 

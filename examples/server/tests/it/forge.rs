@@ -28,7 +28,7 @@ pub(crate) async fn token(home: &Home, user: &str, audience: &str, lifetime: u64
         store.clone(),
         SealingKey::new(&sealing).unwrap(),
         Algorithm::Rs256,
-        KeyLifetimes::new(0, 0),
+        KeyLifetimes::new(0, lifetime),
         now,
     );
     let keys = Arc::new(keys.await.unwrap());

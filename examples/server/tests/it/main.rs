@@ -31,6 +31,7 @@ mod gateway_provider;
 mod gateway_proxy;
 mod isolation;
 mod lists;
+mod orgs;
 mod plans;
 mod program;
 mod proxies;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::call::Api;
-use crate::world::World;
+use crate::world::{OWNER, PASSWORD, World};
 
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -22,7 +22,10 @@ const HARD_TO_REACH: &[&str] = &[
     "delete /v2/public/handles/{handle}/webhooks",
     "{prefix}",
     "{tokenId}",
+    "{clientId}",
     "{id}",
+    "get /api/sso",
+    "delete /api/sso",
 ];
 
 /// Where `cargo xtask test` says the program is; else where it puts it. Without it there is no test, and no pass.
@@ -104,6 +107,7 @@ async fn the_server_does_what_its_document_says() {
     let world = world.restarted().await;
     let pat = world.pat(&["*"]).await.secret;
     let key = world.key().await.secret;
+    let (admin, org_key) = org(&world).await;
     let document = format!("{}/openapi.json", world.server.base);
     let callers = [
         ("nobody", None),
@@ -111,6 +115,8 @@ async fn the_server_does_what_its_document_says() {
         ("handle login", Some(world.owner.v2.as_str())),
         ("API key", Some(&*key)),
         ("token", Some(&*pat)),
+        ("gateway login", Some(&*admin)),
+        ("org key", Some(&*org_key)),
     ];
     // Side by side: each of them mostly waits.
     let runs: Vec<(&str, Output)> = std::thread::scope(|scope| {
@@ -140,6 +146,21 @@ async fn the_server_does_what_its_document_says() {
         .filter(|operation| !HARD_TO_REACH.iter().any(|known| operation.contains(known)))
         .collect();
     assert!(unexpected.is_empty(), "never a success: {unexpected:?}");
+}
+
+/// A login for an org, and a key of it.
+async fn org(world: &World) -> (String, String) {
+    let create = world.api.post("/api/orgs", &json!({"slug": "acme-corp"}));
+    create.bearer(&world.owner.v2).send().await.is(201);
+    let login = json!({"email": OWNER, "password": PASSWORD, "org": "acme-corp"});
+    let login = world.api.post("/api/auth/login", &login).send().await;
+    let admin = login.is(200).string("access_token");
+    let key = world.api.post("/api/api-keys", &json!({"name": "k"}));
+    let key = key.bearer(&admin).send().await.is(201).string("secret");
+    for secret in [&admin, &key] {
+        world.server.keep_secret(secret);
+    }
+    (admin, key)
 }
 
 /// The operations of the document that never answered anybody with a success.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod conversions;
+mod gateway;
 mod handle;
 mod hostile;
 mod mcp;
@@ -29,8 +30,10 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::idp_hosts::IdpHosts;
+use crate::orgs::Orgs;
 use crate::product::Product;
-use crate::realms::{HANDLE, Realms, WORKSPACE};
+use crate::realms::{HANDLE, ORG, Realms, WORKSPACE};
 
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 
@@ -146,6 +149,11 @@ impl Server {
         self.tenant(&HANDLE, slug, plan, owner, "owner").await
     }
 
+    /// Makes an org whose admin is the user.
+    pub(super) async fn org(&self, slug: &str, admin: &UserId) -> TenantId {
+        self.tenant(&ORG, slug, "free", admin, "admin").await
+    }
+
     async fn tenant(
         &self,
         kind: &TenantKind,
@@ -169,6 +177,7 @@ impl Server {
     pub(super) async fn login(&self, family: &str, name: &str) -> String {
         let path = match family {
             "workspace" => "/api/v1/users/login",
+            "gateway" => "/api/auth/login",
             _ => "/v2/auth/login",
         };
         let body = json!({ "email": format!("{name}@acme.test"), "password": PASSWORD });
@@ -223,10 +232,13 @@ async fn app(store: Arc<SqliteStore>, public_url: &str, limits: bool, audit: Arc
         .build()
         .unwrap();
     let catalog = Arc::clone(&realms.catalog);
+    let product = Product::open(store.pool().clone()).await.unwrap();
     App {
         credentials: CredentialIssuer::new(gate.clone(), store.clone(), catalog, audit.clone()),
         gate,
-        product: Product::open(store.pool().clone()).await.unwrap(),
+        orgs: Arc::new(Orgs::new(product.clone(), [])),
+        idp_hosts: Arc::new(IdpHosts::parse("127.0.0.1:9000").unwrap()),
+        product,
         tokens: AccessTokens::new(public_url, signing.clone(), 3_600),
         store,
         signing,

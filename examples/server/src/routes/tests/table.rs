@@ -45,6 +45,22 @@ POST /v2/billing/checkout-session JWT
 POST /v2/billing/checkout-session/{id}/complete JWT
 POST /v2/public/conversions NONE
 GET /v2/coverage NONE
+POST /api/auth/login NONE
+GET /api/orgs JWT | API_KEY mcp:call
+POST /api/orgs JWT
+GET /api/api-keys JWT admin+ | API_KEY mcp:call
+POST /api/api-keys JWT admin+
+DELETE /api/api-keys/{prefix} JWT admin+
+GET /api/oauth-clients JWT admin+ | API_KEY mcp:call
+POST /api/oauth-clients JWT admin+
+DELETE /api/oauth-clients/{clientId} JWT admin+
+GET /api/sso JWT admin+ | API_KEY mcp:call
+PUT /api/sso JWT admin+
+DELETE /api/sso JWT admin+
+GET /api/connectors JWT admin+ | API_KEY mcp:call
+POST /api/connectors JWT admin+
+DELETE /api/connectors/{id} JWT admin+
+GET /api/audit JWT admin+ | API_KEY mcp:call
 ";
 
 #[tokio::test]
