@@ -94,6 +94,11 @@ pub(crate) enum SsoAlgorithm {
 #[schema(pattern = "^mcp:call$", examples("mcp:call"))]
 pub(crate) struct GatewayScope(String);
 
+/// Scopes of the gateway, separated by spaces; none where it is empty.
+#[derive(ToSchema)]
+#[schema(pattern = "^ *(mcp:call( +mcp:call)* *)?$", examples("mcp:call"))]
+pub(crate) struct GatewayScopes(String);
+
 /// The id of a connector that the org has.
 #[derive(ToSchema)]
 #[schema(pattern = "^conn_[a-z0-9]{16}$", examples("conn_0123456789abcdef"))]

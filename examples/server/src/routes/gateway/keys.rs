@@ -86,6 +86,12 @@ pub(super) async fn mint(
     let tenant = member.tenant.id().clone();
     let mut scopes = new.scopes;
     if let Some(ids) = new.connectors {
+        if ids.is_empty() {
+            return Err(Failure::out_of_range(
+                "connectors",
+                "must name at least one",
+            ));
+        }
         for id in &ids {
             if !app.product.has_connector(&tenant, id).await? {
                 let message = "The org has no connector of this id";

@@ -86,7 +86,7 @@ pub(super) struct NewSso {
     scope_claims: Option<Vec<String>>,
     /// What a token may do that has none of those claims, separated by spaces; `mcp:call` unless said, and nothing where it
     /// is empty.
-    #[schema(value_type = Option<schema::GatewayScope>)]
+    #[schema(value_type = Option<schema::GatewayScopes>)]
     default_scope: Option<String>,
 }
 
@@ -153,7 +153,11 @@ pub(super) async fn put(
     let default_scope = match &new.default_scope {
         None => MCP_CALL.to_string(),
         Some(list) => {
-            let names: Vec<String> = list.split_ascii_whitespace().map(str::to_owned).collect();
+            let names: Vec<String> = list
+                .split(' ')
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect();
             let scopes = match &names[..] {
                 [] => ScopeSet::new(),
                 names => granted(&site.app.product, tenant, Some(names)).await?,
