@@ -44,10 +44,18 @@ pub mod choose_a_credential {}
 pub mod design_scopes {}
 
 /// Trust the tokens of another issuer.
+#[cfg(all(feature = "jwks", feature = "testing"))]
 #[doc = ""]
 #[doc = links!()]
 #[doc = include_str!("../guides/bring-your-own-idp.md")]
 pub mod bring_your_own_idp {}
+
+/// Decide which tools of an MCP server a caller may use.
+#[cfg(all(feature = "mcp", feature = "testing"))]
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/serve-tools.md")]
+pub mod serve_tools {}
 
 /// Replace every long-lived secret while requests run.
 #[cfg(feature = "issuer")]

@@ -26,7 +26,8 @@
 //! | `actix-web` | `gatewright::actix`: the same for actix-web |
 //! | `tower` | `gatewright::tower`: a layer for any `http` 1.x service, such as those of hyper and tonic |
 //! | `client` | `gatewright::tower::client`: presents credentials, obtains tokens, retries; with `tower` |
-//! | `issuer` | `gatewright::issuer`: mints, rotates and revokes credentials, signs access tokens |
+//! | `mcp` | `gatewright::tower::mcp`: which tools of an MCP server a caller may list and call; with `tower` |
+//! | `issuer` | `gatewright::issuer`: mints, rotates and revokes credentials, signs access tokens, answers OAuth clients |
 //! | `jwks` | `gatewright::jwks`: fetches the keys of identity providers, and asks them about tokens |
 //! | `sqlite` | `gatewright::sqlx`: the store in SQLite, compiled in |
 //! | `testing` | `gatewright::testing`: a gate with credentials for tests, a clock that stands still |
