@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use futures_util::future::{join_all, poll_immediate};
 use gatewright_core::error::{Cause, ErrorCode};
-use gatewright_core::federation::{ClaimPolicy, TenantProviders, TenantProvidersError};
+use gatewright_core::federation::{ClaimPolicy, Provider, TenantProviders, TenantProvidersError};
 use gatewright_core::gate::{Admission, Arrival};
+use gatewright_core::jwt::Verifier;
 use gatewright_core::principal::Mode;
 use serde_json::{Value, json};
 
-use crate::fixture::{ELSEWHERE, NOW, at, set};
+use crate::fixture::{ELSEWHERE, ISSUER, NOW, at, set};
 use crate::fixture_idp::{
     GATEWAY, IDP, Idp, Oracle, active, handle, scopes_alone, trusts, with, without,
 };
@@ -345,6 +346,25 @@ async fn what_is_shown_to_a_provider() {
     gateway.configured.put("neo", trusts("neo", [provider]));
     assert_eq!(gateway.refused(TOKEN).await, Cause::UnknownFormat);
     assert_eq!(opaque.asked(), 1);
+}
+
+/// Nobody but ourselves says what our own issuer means.
+#[tokio::test]
+async fn our_own_issuer_is_not_asked_among_a_tenants() {
+    let opaque = Opaque::new().await;
+    let own = Verifier::builder(ISSUER, format!("{GATEWAY}neo"))
+        .build()
+        .unwrap();
+    let keys = Arc::clone(&opaque.gateway.idp.keys) as _;
+    let provider = Provider::new(own, keys, scopes_alone()).unwrap();
+    let provider = provider.with_introspector(Arc::clone(&opaque.oracle) as _);
+    let configured = &opaque.gateway.configured;
+    configured.put("neo", trusts("neo", [provider]));
+    opaque
+        .oracle
+        .says(Some(without(active(), "iss").to_string()));
+    assert_eq!(opaque.gateway.refused(TOKEN).await, Cause::UnknownFormat);
+    assert_eq!(opaque.asked(), 0);
 }
 
 /// What the cache knows a token by is no token.
