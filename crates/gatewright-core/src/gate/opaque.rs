@@ -74,9 +74,13 @@ impl Shared {
                 Ok(shared.start_asking(providers, token, digest, request.now))
             };
             let asked = shared.asking.try_join((id, digest), start).await?;
-            // An error of ours or of the provider's is not the token's.
-            let is_wrong = asked.as_ref().is_err_and(|error| error.status() == 401);
-            shared.settle_asker(&asker, paid, !is_wrong);
+            match &asked {
+                Ok(_) => shared.settle_asker(&asker, paid, true),
+                Err(error) if error.status() == 401 => shared.settle_asker(&asker, paid, false),
+                // Not the token's error. But what was paid stays: nothing else keeps one address from asking a provider
+                // that is in trouble as fast as it fails.
+                Err(_) => {}
+            }
             let known = asked?;
             let request = request.at(shared.clock.monotonic_nanos());
             // What the tenant has configured may have changed while the provider was asked.

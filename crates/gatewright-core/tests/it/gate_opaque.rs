@@ -275,14 +275,22 @@ async fn a_provider_that_cannot_be_asked_says_nothing() {
     let opaque = Opaque::new().await;
     opaque.gateway.passes("known").await;
     opaque.oracle.is_down.store(true, SeqCst);
-    for _ in 0..100 {
+    for _ in 0..60 {
         let refusal = opaque.gateway.ask(TOKEN).await.unwrap_err();
         assert_eq!(refusal.cause(), Some(Cause::IntrospectionUnavailable));
         assert_eq!(refusal.code(), ErrorCode::TemporarilyUnavailable);
         assert_eq!(refusal.retry_after().unwrap().get(), 7);
     }
+    // Nor does one address hammer it.
+    assert_eq!(opaque.gateway.refused(TOKEN).await, Cause::FailureLimited);
+    assert_eq!(opaque.asked(), 61);
     opaque.gateway.passes("known").await;
+    let arrival = Arrival::new().tenant(Some("neo")).source(Some(ELSEWHERE));
+    let elsewhere = opaque.gateway.admit(TOKEN, arrival).decided().await;
+    let cause = elsewhere.unwrap_err().cause();
+    assert_eq!(cause, Some(Cause::IntrospectionUnavailable));
     opaque.oracle.is_down.store(false, SeqCst);
+    opaque.gateway.world.clock.advance(1);
     opaque.gateway.passes(TOKEN).await;
 }
 
