@@ -258,7 +258,7 @@ impl Shared {
 }
 
 /// Who knows the providers of the request's tenant, and the tenant's slug, where the policy accepts their tokens.
-fn federation<'r>(request: Request<'r>) -> Option<(&'r dyn Federation, &'r str)> {
+pub(super) fn federation<'r>(request: Request<'r>) -> Option<(&'r dyn Federation, &'r str)> {
     if !request.policy.accepts(Mode::External) {
         return None;
     }
@@ -266,7 +266,7 @@ fn federation<'r>(request: Request<'r>) -> Option<(&'r dyn Federation, &'r str)>
 }
 
 /// Whether these are the providers of the tenant that the request names.
-fn are_of(providers: &TenantProviders, request: Request<'_>) -> bool {
+pub(super) fn are_of(providers: &TenantProviders, request: Request<'_>) -> bool {
     let tenant = providers.tenant();
     let kind = request.policy.realm().tenant_kind();
     // Slugs of one kind of tenant say nothing of another's.

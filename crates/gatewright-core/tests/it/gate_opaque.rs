@@ -188,11 +188,14 @@ async fn an_answer_counts_for_a_minute_or_until_the_token_ends() {
     opaque.gateway.passes(TOKEN).await;
     opaque.oracle.says(None);
     clock.advance(59);
+    let shared = opaque.gateway.configured.shared.load(SeqCst);
     opaque.gateway.passes(TOKEN).await;
     assert!(matches!(
         opaque.gateway.admit(TOKEN, at("neo")),
         Admission::Ready(Ok(_))
     ));
+    // Nor does a warm call take a reference that all cores would count.
+    assert_eq!(opaque.gateway.configured.shared.load(SeqCst), shared);
     assert_eq!(opaque.asked(), 1);
     clock.advance(1);
     assert_eq!(opaque.gateway.refused(TOKEN).await, Cause::TokenInactive);
