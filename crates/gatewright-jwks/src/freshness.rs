@@ -28,7 +28,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
 pub(crate) fn jittered(duration: Duration) -> Duration {
     // Without a random number the pace is only less irregular.
     let chance = SysRng.try_next_u32().unwrap_or(u32::MAX / 2);
-    duration.mul_f64(1.0 - 0.2 * f64::from(chance) / f64::from(u32::MAX))
+    duration.saturating_sub(duration.mul_f64(0.2 * f64::from(chance) / f64::from(u32::MAX)))
 }
 
 /// The least that the directives of `Cache-Control` say; what may not be reused without asking is fresh for no time.
@@ -171,5 +171,6 @@ mod tests {
                 "{jittered:?}"
             );
         }
+        assert!(jittered(Duration::MAX) > Duration::MAX / 10 * 7);
     }
 }

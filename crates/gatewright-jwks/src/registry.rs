@@ -58,6 +58,12 @@ impl Federation for TenantRegistry {
     fn providers(&self, tenant: &str) -> Option<Arc<TenantProviders>> {
         self.tenants.get(tenant)
     }
+
+    fn look(&self, tenant: &str, look: &mut dyn FnMut(&TenantProviders)) {
+        if let Some(providers) = self.tenants.table.load().get(tenant) {
+            look(providers);
+        }
+    }
 }
 
 struct Slugs<T> {

@@ -44,7 +44,8 @@ pub enum ProviderError {
     /// The verifier takes shared secrets. Whoever can check such a token can make one.
     #[error("the tokens of a provider are verified by public keys alone")]
     SharedSecret,
-    /// The verifier has rules that are for tokens of our own: private claims, or an audience for each tenant.
+    /// The verifier has rules that are for tokens of our own: private claims, an audience for each tenant, or any audience
+    /// at all.
     #[error("a provider's verifier has rules for tokens of our own")]
     OwnRules,
 }

@@ -17,11 +17,19 @@ const ENTRA_HOSTS: [&str; 4] = [
     "sts.windows.net",
 ];
 
-/// Hosts whose one issuer signs for everybody who has an account there.
-const SHARED_HOSTS: [&str; 4] = [
+/// Hosts whose one issuer signs for everybody who has an account there. Where that is a service that runs jobs, whoever
+/// starts one chooses the audience as well.
+const SHARED_HOSTS: [&str; 11] = [
     "accounts.google.com",
+    "agent.buildkite.com",
+    "api.pulumi.com",
+    "app.terraform.io",
     "appleid.apple.com",
+    "cognito-identity.amazonaws.com",
     "gitlab.com",
+    "login.salesforce.com",
+    "oidc.codefresh.io",
+    "slack.com",
     "token.actions.githubusercontent.com",
 ];
 
@@ -57,6 +65,13 @@ mod tests {
             "https://sts.windows.net/common/",
             "https://token.actions.githubusercontent.com",
             "https://appleid.apple.com",
+            "https://agent.buildkite.com",
+            "https://api.pulumi.com/oidc",
+            "https://app.terraform.io",
+            "https://cognito-identity.amazonaws.com",
+            "https://login.salesforce.com",
+            "https://oidc.codefresh.io",
+            "https://slack.com",
         ] {
             assert!(is_shared(shared), "{shared}");
         }
@@ -64,6 +79,7 @@ mod tests {
             "https://login.microsoftonline.com/6babcaad-604b-40ac-a9d7-9fd97c0b779f/v2.0",
             "https://accounts.google.com.acme.example",
             "https://acme.okta.com/oauth2/default",
+            "https://acme.my.salesforce.com",
             "https://idp.example/common/v2.0",
             "https://acme.example/accounts.google.com",
             "",

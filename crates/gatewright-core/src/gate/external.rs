@@ -19,7 +19,7 @@ use super::token::cause_of;
 use super::{Admission, Pending};
 use crate::credential::JwtShape;
 use crate::error::{AuthError, Cause};
-use crate::federation::{Provider, TenantProviders, Unreachable};
+use crate::federation::{Federation, Provider, TenantProviders, Unreachable};
 use crate::jwt::{Claims, JwtError, insecure_unverified_issuer};
 use crate::limit::Remembered;
 use crate::policy::Grants;
@@ -50,18 +50,9 @@ enum Rejected {
 impl Shared {
     /// The providers that the request's tenant has, where its policy accepts their tokens.
     pub(super) fn providers(&self, request: Request<'_>) -> Option<Arc<TenantProviders>> {
-        let realm = request.policy.realm();
-        let federation = realm.federation()?;
-        if !request.policy.accepts(Mode::External) {
-            return None;
-        }
-        let slug = request.tenant?;
+        let (federation, slug) = federation(request)?;
         let providers = federation.providers(slug)?;
-        // Slugs of one kind of tenant say nothing of another's.
-        let tenant = providers.tenant();
-        let is_named =
-            tenant.slug() == slug && realm.tenant_kind().is_none_or(|kind| kind == tenant.kind());
-        is_named.then_some(providers)
+        are_of(&providers, request).then_some(providers)
     }
 
     /// The answer to a token that was verified before, under what stands now.
@@ -70,13 +61,23 @@ impl Shared {
         text: &[u8],
         request: Request<'_>,
     ) -> Option<Admission> {
-        let providers = self.providers(request)?;
+        let (federation, slug) = federation(request)?;
+        let realm = request.policy.realm();
         let judge = |known: &Arc<External>| self.conclude_external(known, request);
-        providers.iter().find_map(|provider| {
+        let look = |provider: &Provider| {
             let generation = provider.keys().live().generation();
             self.externals
                 .look(text, provider.id(), generation, request.now, judge)
-        })
+        };
+        let mut answer = None;
+        federation.look(slug, &mut |providers| {
+            if are_of(providers, request) {
+                // Another realm may have taken an issuer for a tenant's that is our own here.
+                let mut theirs = providers.iter().filter(|one| !realm.trusts(one.issuer()));
+                answer = theirs.find_map(look);
+            }
+        });
+        answer
     }
 
     /// `None` where the token is not for the providers of tenants to judge.
@@ -98,8 +99,7 @@ impl Shared {
             // With an issuer of its own, the realm's verifier says better what is wrong.
             return realm.tokens().is_empty().then(refusal);
         };
-        let mut own = realm.tokens().iter();
-        if own.any(|trust| trust.verifier().issuer() == issuer) {
+        if realm.trusts(&issuer) {
             return None;
         }
         Some(match self.verify_external(text, &issuer, request) {
@@ -255,6 +255,22 @@ impl Shared {
         *paid = true;
         Ok(provider.keys().refetch())
     }
+}
+
+/// Who knows the providers of the request's tenant, and the tenant's slug, where the policy accepts their tokens.
+pub(super) fn federation<'r>(request: Request<'r>) -> Option<(&'r dyn Federation, &'r str)> {
+    if !request.policy.accepts(Mode::External) {
+        return None;
+    }
+    Some((&**request.policy.realm().federation()?, request.tenant?))
+}
+
+/// Whether these are the providers of the tenant that the request names.
+pub(super) fn are_of(providers: &TenantProviders, request: Request<'_>) -> bool {
+    let tenant = providers.tenant();
+    let kind = request.policy.realm().tenant_kind();
+    // Slugs of one kind of tenant say nothing of another's.
+    request.tenant == Some(tenant.slug()) && kind.is_none_or(|kind| kind == tenant.kind())
 }
 
 /// Who has a provider asked, as the limiter of wrong questions counts them: by source address, tenant and issuer.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::external::{Asker, External, out_of_reach};
+use super::external::{Asker, External, are_of, federation, out_of_reach};
 use super::shared::{Request, Shared};
 use super::token::cause_of;
 use super::{Admission, Pending};
 use crate::credential::{Malformed, Secret};
 use crate::error::{AuthError, Cause};
-use crate::federation::TenantProviders;
+use crate::federation::{Provider, TenantProviders};
 use crate::store::BoxFuture;
 use crate::time::Timestamp;
 
@@ -46,17 +46,25 @@ impl Shared {
         if !is_opaque {
             return None;
         }
-        let providers = self.providers(request)?;
-        let (provider, _) = providers.introspecting()?;
-        let text = std::str::from_utf8(token).ok()?;
-        let digest = digest_of(token);
+        let (federation, slug) = federation(request)?;
         let judge = |known: &Arc<External>| self.conclude_external(known, request);
-        let known = self
-            .introspected
-            .look(&digest, provider.id(), 0, request.now, judge);
+        let mut found = None;
+        federation.look(slug, &mut |providers| {
+            if let Some(provider) = asked_about(providers, request) {
+                let digest = digest_of(token);
+                let known = self
+                    .introspected
+                    .look(&digest, provider.id(), 0, request.now, judge);
+                found = Some((digest, known));
+            }
+        });
+        let (digest, known) = found?;
         if known.is_some() {
             return known;
         }
+        let providers = self.providers(request)?;
+        let provider = asked_about(&providers, request)?;
+        let text = std::str::from_utf8(token).ok()?;
         let asker = Asker::new(request, provider.issuer());
         if let Err(refusal) = self.may_ask(&asker) {
             return Some(Admission::Ready(Err(refusal)));
@@ -71,9 +79,13 @@ impl Shared {
                 Ok(shared.start_asking(providers, token, digest, request.now))
             };
             let asked = shared.asking.try_join((id, digest), start).await?;
-            // An error of ours or of the provider's is not the token's.
-            let is_wrong = asked.as_ref().is_err_and(|error| error.status() == 401);
-            shared.settle_asker(&asker, paid, !is_wrong);
+            match &asked {
+                Ok(_) => shared.settle_asker(&asker, paid, true),
+                Err(error) if error.status() == 401 => shared.settle_asker(&asker, paid, false),
+                // Not the token's error. But what was paid stays: nothing else keeps one address from asking a provider
+                // that is in trouble as fast as it fails.
+                Err(_) => {}
+            }
             let known = asked?;
             let request = request.at(shared.clock.monotonic_nanos());
             // What the tenant has configured may have changed while the provider was asked.
@@ -117,6 +129,13 @@ impl Shared {
             Ok(known)
         })
     }
+}
+
+/// The provider that is asked about opaque tokens; never our own issuer, as which a tenant may have it configured.
+fn asked_about<'p>(providers: &'p TenantProviders, request: Request<'_>) -> Option<&'p Provider> {
+    let (provider, _) = providers.introspecting()?;
+    let is_own = request.policy.realm().trusts(provider.issuer());
+    (are_of(providers, request) && !is_own).then_some(provider)
 }
 
 fn digest_of(token: &[u8]) -> Digest {

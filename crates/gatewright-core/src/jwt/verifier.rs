@@ -211,7 +211,7 @@ impl Verifier {
 
     /// Whether it reads claims or judges audiences as only our own issuer means them.
     pub(crate) const fn has_own_rules(&self) -> bool {
-        self.private_claims || self.tenant_prefix.is_some()
+        self.private_claims || self.tenant_prefix.is_some() || self.any_audience
     }
 
     fn is_named_in(&self, claims: &Claims) -> bool {

@@ -308,6 +308,10 @@ impl<N: Send + Sync> Table<N> {
 
     /// Forgets the key's bucket at once if its state is none that is later than `settled`.
     pub(super) fn forget_settled(&self, key: Key, settled: u64) {
+        // Else a key that was counted in a shared bucket would have the whole line searched, while the table is full of debtors.
+        if !self.buckets.pin().contains_key(&key.digest) {
+            return;
+        }
         let mut line = self.line();
         // It was put there not long ago.
         let place = line.iter().rposition(|digest| *digest == key.digest);

@@ -158,6 +158,12 @@ impl Realm {
         &self.0.tokens
     }
 
+    /// Whether the realm itself trusts this issuer.
+    pub(crate) fn trusts(&self, issuer: &str) -> bool {
+        let mut own = self.0.tokens.iter();
+        own.any(|trust| trust.verifier().issuer() == issuer)
+    }
+
     pub(crate) fn federation(&self) -> Option<&Arc<dyn Federation>> {
         self.0.federation.as_ref()
     }

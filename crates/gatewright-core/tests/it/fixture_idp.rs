@@ -20,22 +20,33 @@ pub(crate) const GATEWAY: &str = "https://gateway.example/mcp/";
 
 /// What tenants have configured, by slug.
 #[derive(Debug, Default)]
-pub(crate) struct Configured(Mutex<HashMap<String, Arc<TenantProviders>>>);
+pub(crate) struct Configured {
+    by_slug: Mutex<HashMap<String, Arc<TenantProviders>>>,
+    /// How many shared pointers were given away.
+    pub(crate) shared: AtomicU64,
+}
 
 impl Configured {
     pub(crate) fn put(&self, slug: &str, providers: TenantProviders) {
-        let mut all = self.0.lock().unwrap();
+        let mut all = self.by_slug.lock().unwrap();
         all.insert(slug.to_owned(), Arc::new(providers));
     }
 
     pub(crate) fn remove(&self, slug: &str) {
-        self.0.lock().unwrap().remove(slug);
+        self.by_slug.lock().unwrap().remove(slug);
     }
 }
 
 impl Federation for Configured {
     fn providers(&self, tenant: &str) -> Option<Arc<TenantProviders>> {
-        self.0.lock().unwrap().get(tenant).cloned()
+        self.shared.fetch_add(1, SeqCst);
+        self.by_slug.lock().unwrap().get(tenant).cloned()
+    }
+
+    fn look(&self, tenant: &str, look: &mut dyn FnMut(&TenantProviders)) {
+        if let Some(providers) = self.by_slug.lock().unwrap().get(tenant) {
+            look(providers);
+        }
     }
 }
 

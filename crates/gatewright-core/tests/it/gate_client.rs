@@ -186,3 +186,34 @@ async fn a_proven_secret_is_no_bearer_credential() {
     let counted = world.gate.stats().refusals;
     assert!(counted.contains(&(Cause::UnknownCredential, 1)));
 }
+
+/// Nor one that names its record itself, which memory finds by what the text looks like.
+#[tokio::test]
+async fn a_proven_secret_that_names_its_record_is_no_bearer_credential() {
+    let secrets = SecretFormat::separated(SecretKind::Client, BRAND);
+    let formats = Formats::standard().with(secrets).unwrap();
+    let world = World::with(Coherence::SingleProcess, Limits::none(), |builder| {
+        builder.formats(formats)
+    })
+    .await;
+    let format = world.gate.formats().format(BRAND).unwrap();
+    let minted = format.mint().unwrap();
+    let right = minted.secret.expose();
+    let hash = pool(1).hash(right.as_bytes()).unwrap().await.unwrap();
+    let id = minted.public_id.clone();
+    let new = NewCredential::new(
+        SecretKind::Client,
+        CredentialId::new(id.as_str()).unwrap(),
+        tenant("ten_neo"),
+        user("alice"),
+        StoredSecret::new(hash, None),
+        NOW,
+    );
+    let inserted = world.store.insert(new).await.unwrap();
+    world.gate.changes().publish(inserted);
+    ask(&world, &id, right, HOME).await.unwrap();
+    assert_eq!(
+        world.refused(right, &world.anyone()).await,
+        Cause::UnknownFormat
+    );
+}

@@ -120,6 +120,8 @@ async fn a_customers_token_passes_in_its_tenant_and_reads_nothing() {
     }
     assert_eq!(gateway.world.store.reads(), 0);
     assert_eq!(gateway.cached(), 1);
+    // The others look at what is configured without a count that all cores would write.
+    assert_eq!(gateway.configured.shared.load(SeqCst), 1);
     assert_eq!(gateway.idp.keys.fetches.load(SeqCst), 0);
 }
 
@@ -431,6 +433,16 @@ async fn our_own_issuer_is_never_found_among_a_tenants() {
         assert_eq!(gateway.refused(&token).await, Cause::JwtType);
     }
     assert_eq!(gateway.idp.keys.fetches.load(SeqCst), 0);
+    // Nor is it remembered from another realm, in which the issuer is nobody's but the tenant's.
+    let elsewhere = Realm::builder("customers")
+        .tenant_kind(TenantKind::from_static("handle"))
+        .federate(Arc::clone(&gateway.configured) as Arc<dyn Federation>)
+        .build();
+    let policy = Policy::external().scope("mcp:call").tenant_from("org");
+    let policy = gateway.world.gate.compile(&policy, &elsewhere).unwrap();
+    let admitted = gateway.world.admit(&token, &policy, at("neo"));
+    assert!(admitted.decided().await.is_ok());
+    assert_eq!(gateway.refused(&token).await, Cause::JwtType);
 }
 
 #[tokio::test]
@@ -804,6 +816,7 @@ fn what_cannot_stand_side_by_side() {
     for own in [
         Verifier::builder(IDP, "a").private_claims(),
         Verifier::builder(IDP, "a").audience_of_tenant(GATEWAY),
+        Verifier::builder(IDP, "a").insecure_any_audience(),
     ] {
         let refused = Provider::new(own.build().unwrap(), keys(), scopes_alone());
         assert_eq!(refused.unwrap_err(), ProviderError::OwnRules);

@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use futures_util::future::{join_all, poll_immediate};
 use gatewright_core::error::{Cause, ErrorCode};
-use gatewright_core::federation::{ClaimPolicy, TenantProviders, TenantProvidersError};
+use gatewright_core::federation::{ClaimPolicy, Provider, TenantProviders, TenantProvidersError};
 use gatewright_core::gate::{Admission, Arrival};
+use gatewright_core::jwt::Verifier;
 use gatewright_core::principal::Mode;
 use serde_json::{Value, json};
 
-use crate::fixture::{ELSEWHERE, NOW, at, set};
+use crate::fixture::{ELSEWHERE, ISSUER, NOW, at, set};
 use crate::fixture_idp::{
     GATEWAY, IDP, Idp, Oracle, active, handle, scopes_alone, trusts, with, without,
 };
@@ -187,11 +188,14 @@ async fn an_answer_counts_for_a_minute_or_until_the_token_ends() {
     opaque.gateway.passes(TOKEN).await;
     opaque.oracle.says(None);
     clock.advance(59);
+    let shared = opaque.gateway.configured.shared.load(SeqCst);
     opaque.gateway.passes(TOKEN).await;
     assert!(matches!(
         opaque.gateway.admit(TOKEN, at("neo")),
         Admission::Ready(Ok(_))
     ));
+    // Nor does a warm call take a reference that all cores would count.
+    assert_eq!(opaque.gateway.configured.shared.load(SeqCst), shared);
     assert_eq!(opaque.asked(), 1);
     clock.advance(1);
     assert_eq!(opaque.gateway.refused(TOKEN).await, Cause::TokenInactive);
@@ -274,14 +278,22 @@ async fn a_provider_that_cannot_be_asked_says_nothing() {
     let opaque = Opaque::new().await;
     opaque.gateway.passes("known").await;
     opaque.oracle.is_down.store(true, SeqCst);
-    for _ in 0..100 {
+    for _ in 0..60 {
         let refusal = opaque.gateway.ask(TOKEN).await.unwrap_err();
         assert_eq!(refusal.cause(), Some(Cause::IntrospectionUnavailable));
         assert_eq!(refusal.code(), ErrorCode::TemporarilyUnavailable);
         assert_eq!(refusal.retry_after().unwrap().get(), 7);
     }
+    // Nor does one address hammer it.
+    assert_eq!(opaque.gateway.refused(TOKEN).await, Cause::FailureLimited);
+    assert_eq!(opaque.asked(), 61);
     opaque.gateway.passes("known").await;
+    let arrival = Arrival::new().tenant(Some("neo")).source(Some(ELSEWHERE));
+    let elsewhere = opaque.gateway.admit(TOKEN, arrival).decided().await;
+    let cause = elsewhere.unwrap_err().cause();
+    assert_eq!(cause, Some(Cause::IntrospectionUnavailable));
     opaque.oracle.is_down.store(false, SeqCst);
+    opaque.gateway.world.clock.advance(1);
     opaque.gateway.passes(TOKEN).await;
 }
 
@@ -345,6 +357,25 @@ async fn what_is_shown_to_a_provider() {
     gateway.configured.put("neo", trusts("neo", [provider]));
     assert_eq!(gateway.refused(TOKEN).await, Cause::UnknownFormat);
     assert_eq!(opaque.asked(), 1);
+}
+
+/// Nobody but ourselves says what our own issuer means.
+#[tokio::test]
+async fn our_own_issuer_is_not_asked_among_a_tenants() {
+    let opaque = Opaque::new().await;
+    let own = Verifier::builder(ISSUER, format!("{GATEWAY}neo"))
+        .build()
+        .unwrap();
+    let keys = Arc::clone(&opaque.gateway.idp.keys) as _;
+    let provider = Provider::new(own, keys, scopes_alone()).unwrap();
+    let provider = provider.with_introspector(Arc::clone(&opaque.oracle) as _);
+    let configured = &opaque.gateway.configured;
+    configured.put("neo", trusts("neo", [provider]));
+    opaque
+        .oracle
+        .says(Some(without(active(), "iss").to_string()));
+    assert_eq!(opaque.gateway.refused(TOKEN).await, Cause::UnknownFormat);
+    assert_eq!(opaque.asked(), 0);
 }
 
 /// What the cache knows a token by is no token.
