@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use gatewright_core::audit::{AuditEvent, AuditKind, AuditSink as _};
 use gatewright_core::credential::SecretKind;
 use gatewright_core::error::Cause;
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{PASSWORD, Server, refused, text};
 use crate::audit;
+use crate::background::{Coherent, Pulse};
 
 const KEYS: &str = "/api/api-keys?org=acme-corp";
 const CLIENTS: &str = "/api/oauth-clients?org=acme-corp";
@@ -363,6 +366,10 @@ async fn connectors_come_and_go_and_their_ids_are_never_used_twice() {
     );
     let gone = server.call("DELETE", &one, &admin, Value::Null).await;
     assert_eq!(refused(gone), code(404, "not_found"));
+    // No more is looked up than a key can be bound to.
+    let many = json!({"name": "n", "connectors": vec!["conn_none"; 65]});
+    let answer = server.call("POST", KEYS, &admin, many).await;
+    assert_eq!(refused(answer), code(400, "validation_error"));
     // Nothing can be bound to what is gone, and the next one of the name is another.
     let bound = json!({"name": "n", "connectors": [first["id"]]});
     let answer = server.call("POST", KEYS, &admin, bound).await;
@@ -441,6 +448,7 @@ async fn an_identity_provider_is_configured_whole() {
         ("issuer", json!("http://127.0.0.1:9001")),
         ("issuer", json!("https://idp.example.com/?a=b")),
         ("issuer", json!("https://accounts.google.com")),
+        ("issuer", json!("https://sts.windows.net/common/")),
         ("jwksUri", json!("http://idp.example.com/jwks")),
         ("jwksUri", json!("https://u:p@idp.example.com/jwks")),
         ("audience", json!("")),
@@ -630,4 +638,37 @@ async fn changes_of_an_org_are_told() {
             event(AuditKind::Revoked, &client),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_change_is_noted_whatever_becomes_of_the_telling() {
+    let (server, _, admin) = world().await;
+    let connector = made(&server, CONNECTORS, &admin, json!({"name": "CRM"})).await;
+    let connector = text(&connector["id"]);
+    // Connectors can still be stored, but not all that orgs have configured be read.
+    let pool = server.app.store.pool();
+    sqlx::query("DROP TABLE sso").execute(pool).await.unwrap();
+    server.audit.take();
+    let one = format!("/api/connectors/{connector}?org=acme-corp");
+    let body = json!({"name": "ERP"});
+    for (method, path, body, kind) in [
+        ("DELETE", &*one, Value::Null, AuditKind::ConnectorRemoved),
+        ("POST", CONNECTORS, body, AuditKind::ConnectorAdded),
+    ] {
+        let answer = server.call(method, path, &admin, body).await;
+        assert_eq!(refused(answer), code(503, "temporarily_unavailable"));
+        let kinds: Vec<_> = server.audit.take().iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, [kind]);
+    }
+}
+
+/// A server acknowledges a change only once it knows what was changed.
+#[tokio::test]
+async fn signing_keys_that_could_not_be_read_are_read_again() {
+    let (server, ..) = world().await;
+    let pool = server.app.store.pool();
+    let hide = "ALTER TABLE signing_keys RENAME TO hidden";
+    sqlx::query(hide).execute(pool).await.unwrap();
+    let joined = Coherent::join(&server.app, Arc::new(Pulse::new())).await;
+    assert!(joined.is_err());
 }
