@@ -171,9 +171,9 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Failure> {
     settled(async move {
         let (app, tenant) = (&site.app, member.tenant.id());
-        let deleted = app.product.delete_sso(tenant).await?;
-        let deleted = deleted.ok_or(ErrorCode::NotFound)?;
-        told(app, &member, AuditKind::SsoChanged, &deleted.issuer).await?;
+        let issuer = app.product.delete_sso(tenant).await?;
+        let issuer = issuer.ok_or(ErrorCode::NotFound)?;
+        told(app, &member, AuditKind::SsoChanged, &issuer).await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await

@@ -107,6 +107,12 @@ async fn whoever_creates_an_org_is_its_admin_and_its_name_is_never_anothers() {
         .await;
     assert_eq!(refused(refusal), code(403, "insufficient_scope"));
 
+    // So does a login for one org.
+    let body = json!({"email": "ada@acme.test", "password": PASSWORD, "org": "acme-corp"});
+    let (_, token) = server.call("POST", "/api/auth/login", "", body).await;
+    let (_, own) = server.get("/api/orgs", &text(&token["access_token"])).await;
+    assert_eq!(own, json!({"items": [org], "next_cursor": null}));
+
     // The last admin stays.
     let (acme, user) = (
         TenantId::new(text(&org["id"])).unwrap(),
@@ -659,6 +665,30 @@ async fn a_change_is_noted_whatever_becomes_of_the_telling() {
         assert_eq!(refused(answer), code(503, "temporarily_unavailable"));
         let kinds: Vec<_> = server.audit.take().iter().map(|event| event.kind).collect();
         assert_eq!(kinds, [kind]);
+    }
+}
+
+/// Another version may have written it.
+#[tokio::test]
+async fn a_configuration_that_cannot_be_read_can_be_deleted() {
+    let (server, _, admin) = world().await;
+    let sso = json!({"issuer": "https://idp.example.com", "audience": "apexmcp"});
+    let (status, _) = server.call("PUT", SSO, &admin, sso).await;
+    assert_eq!(status, 200);
+    let spoil = "UPDATE sso SET config = json_remove(config, '$.audience')";
+    let pool = server.app.store.pool();
+    sqlx::query(spoil).execute(pool).await.unwrap();
+    server.audit.take();
+    for (status, changes) in [(204, 1), (404, 0)] {
+        let deleted = server.call("DELETE", SSO, &admin, Value::Null).await;
+        assert_eq!(deleted.0, status);
+        let events = server.audit.take();
+        assert_eq!(events.len(), changes);
+        let targets = events.iter().map(|event| event.target.as_deref());
+        assert!(targets.eq(std::iter::repeat_n(
+            Some("https://idp.example.com"),
+            changes
+        )));
     }
 }
 
