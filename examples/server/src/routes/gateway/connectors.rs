@@ -74,7 +74,7 @@ pub(super) async fn add(
         if !app.product.insert_connector(tenant, &connector).await? {
             return Err(Failure::because(
                 ErrorCode::Conflict,
-                "The org has a connector of this name",
+                "The org has a connector of this name, or as many as it may have",
             ));
         }
         told(app, &member, AuditKind::ConnectorAdded, &connector.id).await?;

@@ -389,6 +389,26 @@ async fn connectors_come_and_go_and_their_ids_are_never_used_twice() {
     assert_eq!(list["items"], json!([second, clock]));
 }
 
+/// Every server holds the connectors of all orgs in memory.
+#[tokio::test]
+async fn an_org_has_so_many_connectors_and_no_more() {
+    let (server, _, admin) = world().await;
+    let last = made(&server, CONNECTORS, &admin, json!({"name": "CRM"})).await;
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 256) \
+        INSERT INTO connectors (id, tenant, name, type, created_at) \
+        SELECT 'conn_' || i, 'ten_acme-corp', i, 'clock', 1 FROM n";
+    let pool = server.app.store.pool();
+    sqlx::query(fill).execute(pool).await.unwrap();
+    let add = async || {
+        let body = json!({"name": "one more"});
+        server.call("POST", CONNECTORS, &admin, body).await
+    };
+    assert_eq!(refused(add().await), code(409, "conflict"));
+    let one = format!("/api/connectors/{}?org=acme-corp", text(&last["id"]));
+    let gone = server.call("DELETE", &one, &admin, Value::Null).await;
+    assert_eq!((gone.0, add().await.0), (204, 201));
+}
+
 #[tokio::test]
 async fn an_identity_provider_is_configured_whole() {
     let (server, _, admin) = world().await;
