@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_core::gate::{Coherence, Gate};
 use gatewright_core::store::{RevocationStore, StoreError};
+use gatewright_issuer::SigningKeysError;
 use gatewright_sqlx::{ChangeFeed, DEAD_AFTER};
 use sqlx::Sqlite;
 use tokio::sync::watch;
@@ -141,9 +142,14 @@ impl Coherent {
         let version = self.app.product.versions().await?.signing_keys;
         if self.signing_keys != Some(version) {
             let now = self.gate.clock().now();
-            if let Err(error) = self.app.signing.reload(now).await {
+            match self.app.signing.reload(now).await {
+                Ok(()) => {}
+                // Read again in the next round: nobody is told before that they are known here.
+                Err(SigningKeysError::Store(error)) => return Err(error),
                 // Keys that cannot be opened are no reason to hear of nothing else.
-                tracing::error!(error = %Chain(&error), "the signing keys cannot be read anew");
+                Err(error) => {
+                    tracing::error!(error = %Chain(&error), "the signing keys cannot be read anew");
+                }
             }
             self.signing_keys = Some(version);
         }

@@ -64,6 +64,7 @@ use std::sync::Arc;
 
 pub use claim_policy::{ClaimPolicy, ClaimPolicyBuilder, ClaimPolicyError, ClaimRefusal};
 pub use provider::{Provider, ProviderError, TenantProviders, TenantProvidersError};
+pub use shared_issuer::is_shared as is_shared_issuer;
 
 use crate::credential::Secret;
 use crate::jwt::LiveKeys;

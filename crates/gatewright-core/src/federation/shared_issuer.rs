@@ -35,12 +35,14 @@ const SHARED_HOSTS: [&str; 11] = [
 
 /// Whether many customers who have nothing to do with each other are known to use this issuer: its signature then says
 /// nothing about whose the token is.
-pub(super) fn is_shared(issuer: &str) -> bool {
+#[must_use]
+pub fn is_shared(issuer: &str) -> bool {
     let address = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
     let (authority, path) = address.split_once('/').unwrap_or((address, ""));
     let host = authority
         .split_once(':')
-        .map_or(authority, |(host, _)| host);
+        .map_or(authority, |(host, _)| host)
+        .trim_end_matches('.');
     let segment = path.split('/').next().unwrap_or_default();
     let is_one_of =
         |list: &[&str], text: &str| list.iter().any(|one| one.eq_ignore_ascii_case(text));
@@ -58,6 +60,7 @@ mod tests {
             "https://accounts.google.com",
             "accounts.google.com",
             "https://Accounts.Google.com:443/",
+            "https://accounts.google.com./",
             "https://login.microsoftonline.com/common/v2.0",
             "https://login.microsoftonline.com/Organizations/v2.0",
             "https://login.microsoftonline.com/consumers",

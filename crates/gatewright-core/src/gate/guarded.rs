@@ -99,7 +99,10 @@ impl Guarded {
         if policy.gate() != self.policy.gate() {
             return Err(Cause::ForeignPolicy.into());
         }
-        if policy.tenant_parameter().is_some() {
+        let named = policy
+            .tenant_parameter()
+            .or(policy.tenant_query_parameter());
+        if named.is_some() {
             return Err(Cause::PolicyMissing.into());
         }
         let Some(principal) = self.principal() else {

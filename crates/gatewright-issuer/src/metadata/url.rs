@@ -62,7 +62,10 @@ impl PublicUrl {
 
 fn is_this_machine(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
-        Some(address) => return address.starts_with("::1]"),
+        Some(address) => {
+            let port = address.strip_prefix("::1]");
+            return port.is_some_and(|port| port.is_empty() || port.starts_with(':'));
+        }
         None => host.split(':').next().unwrap_or_default(),
     };
     let address: Result<std::net::Ipv4Addr, _> = name.parse();
@@ -109,6 +112,7 @@ mod tests {
             "http://h.example",
             "http://127.0.0.1.h.example",
             "http://[::2]/",
+            "http://[::1].h.example",
             "http://localhost.example",
         ] {
             let refused = PublicUrl::parse(plain).unwrap_err();

@@ -142,7 +142,7 @@ impl AuthorizationServer {
     /// The token endpoint (RFC 6749 §4.4, §5): a client exchanges its secret for an access token (RFC 9068).
     ///
     /// The token has the scopes that `scope` asks for, which the client must have, or all that it has. `resource`
-    /// (RFC 8707) may repeat and names nothing but what the token is for anyway. It ends no later than the client.
+    /// (RFC 8707) may repeat; the token is then for those resources alone. It ends no later than the client.
     pub async fn token(&self, request: &OAuthRequest<'_>) -> OAuthAnswer {
         self.answer(self.0.token(request).await)
     }
@@ -216,7 +216,8 @@ pub struct AuthorizationServerBuilder {
 }
 
 impl AuthorizationServerBuilder {
-    /// Names one more audience in every token, such as that of a family of routes whose verifier knows no tenants.
+    /// Names one more audience in every token that is not asked for other resources, such as that of a family of routes whose
+    /// verifier knows no tenants.
     pub fn also_for(mut self, audience: &str) -> Self {
         self.audiences.push(audience.into());
         self

@@ -3,6 +3,7 @@
 use gatewright_core::audit::{AuditEvent, AuditKind};
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_core::gate::Client;
+use gatewright_core::jwt::SignError;
 use gatewright_core::principal::Subject;
 use gatewright_core::scope::ScopeSet;
 use gatewright_core::store::TokenRef;
@@ -43,20 +44,23 @@ impl Inner {
             self.audit.record(denied);
         })?;
         let resource = self.resource.of(client.tenant());
-        let is_ours = |asked: &str| {
-            asked == resource || self.audiences.iter().any(|audience| **audience == *asked)
-        };
-        if !form.resources().all(is_ours) {
+        let mut audiences: Vec<&str> = vec![&resource];
+        audiences.extend(self.audiences.iter().map(|audience| &**audience));
+        let asked: Vec<&str> = form.resources().collect();
+        if !asked.iter().all(|asked| audiences.contains(asked)) {
             return Err(AuthError::new(ErrorCode::InvalidTarget));
         }
+        // RFC 8707 §2.2: who asks for a token for one resource can show it there without arming that one against others.
+        audiences.retain(|audience| asked.is_empty() || asked.contains(audience));
+        let (first, more) = audiences.split_first().ok_or(ErrorCode::InvalidTarget)?;
 
         let reference = TokenRef::client(client.id().as_str(), None);
         let standing = self.revocations.standing(reference).await;
         let epoch = standing.map_err(store_failed)?.epoch;
-        let mut grant = Grant::client(client.id(), &resource, scopes.clone(), epoch)
+        let mut grant = Grant::client(client.id(), first, scopes.clone(), epoch)
             .in_tenant(client.tenant().id().clone())
             .until(client.expires_at());
-        for audience in &self.audiences {
+        for audience in more {
             grant = grant.also_for(audience);
         }
         let issued = self.tokens.issue(&grant, now).map_err(not_issued)?;
@@ -88,6 +92,8 @@ fn not_issued(error: IssueError) -> AuthError {
     match error {
         // Between the end of the one key and the reading of the next.
         IssueError::NoActiveKey => AuthError::from(Cause::KeysUnavailable).with_source(error),
+        // Of all that a token says, only the scopes have the length that the client chooses.
+        IssueError::Sign(SignError::TooLong) => AuthError::new(ErrorCode::InvalidScope),
         error => internal(error),
     }
 }

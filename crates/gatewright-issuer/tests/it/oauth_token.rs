@@ -248,9 +248,39 @@ async fn jsonwebtoken_reads_what_the_token_says() {
     assert_eq!(claims, expected, "RFC 9068 §2.2");
     assert_eq!(claims["jti"].as_str().unwrap().len(), 22);
 
-    let resource = "resource=https://gateway.example/family";
-    let ask = Ask::of(&client, &format!("{GRANT}&{resource}"));
-    assert_eq!(provider.ask(Endpoint::Token, ask).await.status, 200);
+    // RFC 8707 §2.2: for what was asked for and nothing else.
+    let family = "https://gateway.example/family";
+    let both = format!("{family}&resource={RESOURCE}");
+    for (asked, audience) in [
+        (family, json!(family)),
+        (RESOURCE, json!(RESOURCE)),
+        (&both, json!([RESOURCE, family])),
+    ] {
+        let ask = Ask::of(&client, &format!("{GRANT}&resource={asked}"));
+        let answer = json(&provider.ask(Endpoint::Token, ask).await);
+        let token = answer["access_token"].as_str().unwrap();
+        validation.set_audience(&[RESOURCE, family]);
+        let claims = decode::<Value>(token, &key, &validation).unwrap().claims;
+        assert_eq!(claims["aud"], audience, "{asked}");
+    }
+}
+
+/// RFC 6749 §5.2: more scopes than fit into a token that a gate reads are the client's mistake.
+#[tokio::test]
+async fn no_token_is_too_long_to_be_read() {
+    let provider = Provider::new().await;
+    let client = provider.client("mcp:call").await;
+    let ask = async |count: usize| {
+        let scopes: Vec<_> = (0..count).map(|n| format!("mcp:call:{n:016}")).collect();
+        let body = format!("{GRANT}&scope={}", scopes.join("+"));
+        provider.ask(Endpoint::Token, Ask::of(&client, &body)).await
+    };
+    assert_eq!(ask(64).await.status, 200);
+    let refusal = ask(1_000).await;
+    assert_eq!(
+        (refusal.status, &json(&refusal)["error"]),
+        (400, &"invalid_scope".into())
+    );
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use http::Response;
 use http::header::CONTENT_LENGTH;
 use http_body::Body;
 use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{McpBody, ToolPolicies};
 
@@ -34,9 +34,11 @@ where
         return Ok(Response::from_parts(parts, McpBody::from(body)));
     }
     // Events of a stream are none, whatever the field says.
-    let mut message: Value = serde_json::from_slice(&body).map_err(|_| unreadable())?;
-    if let Some(result) = message.get_mut("result") {
-        let result = result.as_object_mut().ok_or_else(unreadable)?;
+    let mut message: Map<String, Value> =
+        serde_json::from_slice(&body).map_err(|_| unreadable())?;
+    if message.contains_key("result") || !message.contains_key("error") {
+        let result = message.get_mut("result").and_then(Value::as_object_mut);
+        let result = result.ok_or_else(unreadable)?;
         let listed = result.get_mut("tools").and_then(Value::as_array_mut);
         listed.ok_or_else(unreadable)?.retain(|tool| {
             let name = tool.get("name").and_then(Value::as_str);
@@ -48,7 +50,7 @@ where
         }
     }
     parts.headers.remove(CONTENT_LENGTH);
-    let body = McpBody::from(Bytes::from(message.to_string()));
+    let body = McpBody::from(Bytes::from(Value::Object(message).to_string()));
     Ok(Response::from_parts(parts, body))
 }
 

@@ -121,10 +121,10 @@ async fn serve(request: Request<Full<Bytes>>, reached: &Reached) -> Response<Ful
     reached.lock().unwrap().push((body.clone(), caller));
     let asked: Value = serde_json::from_slice(&body).unwrap();
     let result = match asked["method"].as_str() {
-        Some("tools/list") if asked["params"]["cursor"] == "stream" => {
-            let event = "data: {\"tools\":[{\"name\":\"write\"}]}\n\n";
-            let stream = Response::builder().header("content-type", "text/event-stream");
-            return stream.body(Full::from(event)).unwrap();
+        // An answer of the test's own making.
+        Some("tools/list") if asked["params"]["cursor"].is_string() => {
+            let answer = asked["params"]["cursor"].as_str().unwrap().to_owned();
+            return Response::new(Full::from(answer));
         }
         Some("tools/list") => {
             let tools = ["read", "write", "forgotten"].map(|name| json!({"name": name}));
@@ -456,11 +456,29 @@ async fn lists_show_what_may_be_called() {
 async fn a_list_that_cannot_be_cut_is_not_shown() {
     let world = World::new().await;
     let key = world.authority.key("creator", "t.read").await;
-    let body =
-        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"cursor": "stream"}});
-    let answer = world.send(post(&key, &[], body.to_string())).await;
-    assert_eq!(answer.status, 500);
-    assert!(!answer.body.to_string().contains("write"));
+    let answered = async |with: &str| {
+        let params = json!({"cursor": with});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": params});
+        world.send(post(&key, &[], body.to_string())).await
+    };
+    let list = r#"{"tools":[{"name":"write"}]}"#;
+    for hidden in [
+        format!("data: {list}\n\n"),
+        format!(r#"[{{"jsonrpc":"2.0","id":1,"result":{list}}}]"#),
+        format!(r#"{{"result":[{list}]}}"#),
+        r#"{"result":{"tools":"write"}}"#.to_owned(),
+        format!(r#"{{"error":{{}},"result":[{list}]}}"#),
+        list.to_owned(),
+        r#""write""#.to_owned(),
+    ] {
+        let answer = answered(&hidden).await;
+        assert_eq!(answer.status, 500, "{hidden}");
+        assert!(!answer.body.to_string().contains("write"), "{hidden}");
+    }
+    let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"bad cursor"}}"#;
+    let answer = answered(error).await;
+    let expected = serde_json::from_str(error).unwrap();
+    assert_eq!((answer.status, answer.body), (200, expected));
 }
 
 /// MCP, "Transports", security warning: `Origin` must be validated; a browser's DNS rebinding shows in `Host` as well.
@@ -585,11 +603,13 @@ async fn a_tools_policy_that_cannot_be_judged_is_500() {
     let key = world.authority.key("creator", "*").await;
     let policy = Policy::api_key();
     let foreign = other.gate().compile(&policy, &world.realm).unwrap();
-    let tenant = policy.tenant_from("handle");
-    let tenant = world.gate().compile(&tenant, &world.realm).unwrap();
+    let compiled = |policy| world.gate().compile(&policy, &world.realm).unwrap();
+    let by_path = compiled(policy.clone().tenant_from("handle"));
+    let by_query = compiled(policy.tenant_from_query("handle"));
     for (policy, cause) in [
         (foreign, Cause::ForeignPolicy),
-        (tenant, Cause::PolicyMissing),
+        (by_path, Cause::PolicyMissing),
+        (by_query, Cause::PolicyMissing),
     ] {
         let answer = world
             .send_with(One(policy), post(&key, &[], call("read")))

@@ -32,6 +32,9 @@ impl Connector {
     /// The types that there are: beside that one, those which have some of the tools.
     pub(crate) const TYPES: [&str; 3] = [Self::BUILT_IN, "clock", "text"];
 
+    /// The most that an org has at once: all of them are held in memory.
+    const MOST: i64 = 256;
+
     fn of((_, id, name, kind, created_at): Row) -> Self {
         Self {
             id,
@@ -102,8 +105,8 @@ impl Product {
         Ok(found.is_some())
     }
 
-    /// Stores a connector. Answers `false`, and changes nothing, where the org has one of the same name, or anybody ever
-    /// had one of the same id.
+    /// Stores a connector. Answers `false`, and changes nothing, where the org has one of the same name or as many as it
+    /// may have, or anybody ever had one of the same id.
     pub(crate) async fn insert_connector(
         &self,
         tenant: &TenantId,
@@ -112,13 +115,16 @@ impl Product {
         self.write(async |mut transaction| {
             let inserted = sqlx::query(
                 "INSERT INTO connectors (id, tenant, name, type, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                 SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?6 > \
+                 (SELECT count(*) FROM connectors WHERE tenant = ?2 AND deleted_at IS NULL) \
+                 ON CONFLICT DO NOTHING",
             )
             .bind(&connector.id)
             .bind(tenant.as_str())
             .bind(&connector.name)
             .bind(&connector.kind)
             .bind(stored(connector.created_at))
+            .bind(Connector::MOST)
             .execute(&mut *transaction)
             .await?;
             raise(&mut transaction, ORGS).await?;

@@ -111,23 +111,20 @@ impl Product {
         .await
     }
 
-    /// Deletes what the org has configured. Answers what that was.
-    pub(crate) async fn delete_sso(
-        &self,
-        tenant: &TenantId,
-    ) -> Result<Option<SsoConfig>, StoreError> {
-        let deleted: Option<(String,)> = self
-            .write(async |mut transaction| {
-                let deleted = sqlx::query_as("DELETE FROM sso WHERE tenant = ?1 RETURNING config")
-                    .bind(tenant.as_str())
-                    .fetch_optional(&mut *transaction)
-                    .await?;
-                raise(&mut transaction, ORGS).await?;
-                transaction.commit().await?;
-                Ok(deleted)
-            })
+    /// Deletes what the org has configured, readable or not. Answers the issuer, empty where there was none to be read.
+    pub(crate) async fn delete_sso(&self, tenant: &TenantId) -> Result<Option<String>, StoreError> {
+        self.write(async |mut transaction| {
+            let deleted: Option<(String,)> = sqlx::query_as(
+                "DELETE FROM sso WHERE tenant = ?1 RETURNING coalesce(config ->> 'issuer', '')",
+            )
+            .bind(tenant.as_str())
+            .fetch_optional(&mut *transaction)
             .await?;
-        deleted.map(|(config,)| parsed(&config)).transpose()
+            raise(&mut transaction, ORGS).await?;
+            transaction.commit().await?;
+            Ok(deleted.map(|(issuer,)| issuer))
+        })
+        .await
     }
 }
 

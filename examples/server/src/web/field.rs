@@ -11,7 +11,8 @@ use super::Failure;
 
 const MAX_URL_LENGTH: usize = 2_048;
 const MAX_EMAIL_LENGTH: usize = 254;
-const MAX_SCOPES: usize = 64;
+/// The most scopes that a credential is given.
+pub(crate) const MAX_SCOPES: usize = 64;
 
 /// A name that people read: 1 to 100 characters, none of them a control character.
 pub(crate) fn name(field: &str, value: &str) -> Result<(), Failure> {

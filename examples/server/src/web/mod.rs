@@ -13,7 +13,7 @@ mod source;
 mod times;
 
 pub(crate) use failure::Failure;
-pub(crate) use field::{domain, email, name, one_of, scopes, slug, text, url, whole};
+pub(crate) use field::{MAX_SCOPES, domain, email, name, one_of, scopes, slug, text, url, whole};
 pub(crate) use json::{Json, OptionalJson, arrived};
 pub(crate) use operation::{Operation, Operations};
 pub(crate) use origin::SameOrigin;

@@ -5,11 +5,10 @@ use axum::http::StatusCode;
 use gatewright_core::audit::AuditKind;
 use gatewright_core::credential::{IdAlphabet, MintError, random_id};
 use gatewright_core::error::ErrorCode;
-use gatewright_core::store::ChangeKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::orgs::heard;
+use super::told;
 use crate::product::Connector;
 use crate::routes::Site;
 use crate::routes::caller::{Member, Path};
@@ -75,13 +74,10 @@ pub(super) async fn add(
         if !app.product.insert_connector(tenant, &connector).await? {
             return Err(Failure::because(
                 ErrorCode::Conflict,
-                "The org has a connector of this name",
+                "The org has a connector of this name, or as many as it may have",
             ));
         }
-        app.orgs.refresh().await?;
-        heard(&app.store, &ChangeKey::Tenant(tenant.as_str().into())).await?;
-        let event = member.did(app, AuditKind::ConnectorAdded);
-        app.audit.record(event.target(&*connector.id));
+        told(app, &member, AuditKind::ConnectorAdded, &connector.id).await?;
         Ok((StatusCode::CREATED, axum::Json(connector.into())))
     })
     .await
@@ -108,10 +104,7 @@ pub(super) async fn remove(
         if !app.product.delete_connector(tenant, &id, now).await? {
             return Err(ErrorCode::NotFound.into());
         }
-        app.orgs.refresh().await?;
-        heard(&app.store, &ChangeKey::Tenant(tenant.as_str().into())).await?;
-        let event = member.did(app, AuditKind::ConnectorRemoved);
-        app.audit.record(event.target(id));
+        told(app, &member, AuditKind::ConnectorRemoved, &id).await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await

@@ -14,7 +14,9 @@ use super::scopes::granted;
 use crate::realms::MCP_CALL;
 use crate::routes::Site;
 use crate::routes::caller::{Member, Path};
-use crate::web::{Failure, Json, Listed, Paging, Shown, name, rfc3339, schema, settled};
+use crate::web::{
+    Failure, Json, Listed, MAX_SCOPES, Paging, Shown, name, rfc3339, schema, settled,
+};
 
 /// The brand of orgs' keys.
 pub(crate) const BRAND: &str = "apx_live_sk";
@@ -86,11 +88,9 @@ pub(super) async fn mint(
     let tenant = member.tenant.id().clone();
     let mut scopes = new.scopes;
     if let Some(ids) = new.connectors {
-        if ids.is_empty() {
-            return Err(Failure::out_of_range(
-                "connectors",
-                "must name at least one",
-            ));
+        if ids.is_empty() || ids.len() > MAX_SCOPES {
+            let rule = format!("must name 1 to {MAX_SCOPES}");
+            return Err(Failure::out_of_range("connectors", &rule));
         }
         for id in &ids {
             if !app.product.has_connector(&tenant, id).await? {

@@ -10,14 +10,29 @@ mod scopes;
 mod sso;
 
 use gatewright_axum::{GuardedRouter, delete, get, post};
+use gatewright_core::audit::AuditKind;
 use gatewright_core::gate::Gate;
 use gatewright_core::policy::Policy;
+use gatewright_core::store::ChangeKey;
 
 pub(crate) use connectors::new_id as connector_id;
 pub(super) use operations::operations;
 
 use super::Site;
+use super::caller::Member;
+use crate::app::App;
+use crate::orgs::heard;
 use crate::realms::{MCP_CALL, Realms};
+use crate::web::Failure;
+
+/// Notes a change of what an org has configured, and has every server know of it before it is answered.
+async fn told(app: &App, member: &Member, what: AuditKind, target: &str) -> Result<(), Failure> {
+    // Noted first: it is committed, whatever becomes of the telling.
+    app.audit.record(member.did(app, what).target(target));
+    app.orgs.refresh().await?;
+    let tenant = ChangeKey::Tenant(member.tenant.id().as_str().into());
+    Ok(heard(&app.store, &tenant).await?)
+}
 
 /// Everything under `/api`.
 pub(super) fn routes(gate: &Gate, realms: &Realms) -> GuardedRouter<Site> {

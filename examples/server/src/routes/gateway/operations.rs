@@ -41,7 +41,7 @@ fn of_orgs(at: &mut Operations) {
     .at(
         "GET /orgs",
         Operation::new(ORGS, "List the caller's orgs")
-            .about("Those that the user belongs to, by name; of a key, its own.")
+            .about("Those that the user belongs to, by name; of a key or a login for one org, that one.")
             .lists::<orgs::OrgView>("The orgs"),
     )
     .at(

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use gatewright_core::audit::AuditKind;
 use gatewright_core::credential::{IdAlphabet, random_id};
 use gatewright_core::error::{Cause, ErrorCode};
-use gatewright_core::principal::{Mode, Tenant, TenantId};
+use gatewright_core::principal::{Tenant, TenantId};
 use gatewright_core::store::{InsertOutcome, MembershipStore, Page, TenantRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -72,15 +72,16 @@ impl OrgView {
     }
 }
 
-/// `GET /api/orgs`: all that the user belongs to, by name; of a key, its own.
+/// `GET /api/orgs`: all that the user belongs to, by name; of a credential that is for one org, that one.
 pub(super) async fn list(
     State(site): State<Site>,
     person: Person,
     Paging(page): Paging,
 ) -> Result<Listed<OrgView>, Failure> {
-    if person.principal.mode() != Mode::Jwt {
-        let own = person.principal.tenant().ok_or(Cause::NoMembership)?;
-        let own = (page.after().is_none()).then(|| OrgView::of(own, None));
+    let principal = &person.principal;
+    if let Some(own) = principal.tenant() {
+        let role = principal.role().map(|role| role.as_str());
+        let own = (page.after().is_none()).then(|| OrgView::of(own, role));
         return Ok(Page::cut(Vec::from_iter(own), &page, |org| org.slug.clone()).into());
     }
     let store = &site.app.store;

@@ -6,18 +6,18 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use gatewright_core::audit::AuditKind;
 use gatewright_core::error::ErrorCode;
+use gatewright_core::federation::is_shared_issuer;
 use gatewright_core::jwt::Algorithm;
 use gatewright_core::scope::ScopeSet;
-use gatewright_core::store::ChangeKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::scopes::granted;
+use super::told;
 use crate::app::App;
 use crate::idp_hosts::IdpHosts;
-use crate::orgs::heard;
 use crate::product::{SsoConfig, StoredSso};
 use crate::realms::MCP_CALL;
 use crate::routes::Site;
@@ -32,20 +32,6 @@ const MAX_AGE_SECS: u64 = 86_400;
 const GROUPS: &str = "groups";
 /// Where providers put scopes.
 const SCOPE_CLAIMS: [&str; 2] = ["scope", "scp"];
-
-/// Issuers whose tokens say nothing of whose they are: everybody gets some (all before the last slash of each).
-const SHARED_ISSUERS: &[&str] = &[
-    "https://accounts.google.com",
-    "https://login.microsoftonline.com/common",
-    "https://login.microsoftonline.com/organizations",
-    "https://login.microsoftonline.com/consumers",
-    // Where the personal accounts of Microsoft live.
-    "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad",
-    "https://appleid.apple.com",
-    "https://token.actions.githubusercontent.com",
-    "https://gitlab.com",
-    "https://login.salesforce.com",
-];
 
 /// What an org says of its provider.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -170,7 +156,7 @@ pub(super) async fn put(
         let (app, tenant) = (&site.app, member.tenant.id());
         let now = app.gate.clock().now();
         app.product.put_sso(tenant, &config, now).await?;
-        told(app, &member, &config).await?;
+        told(app, &member, AuditKind::SsoChanged, &config.issuer).await?;
         let stored = app.product.sso(tenant).await?;
         let stored = stored.ok_or(ErrorCode::NotFound)?;
         Ok(axum::Json(stored.into()))
@@ -185,22 +171,12 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Failure> {
     settled(async move {
         let (app, tenant) = (&site.app, member.tenant.id());
-        let deleted = app.product.delete_sso(tenant).await?;
-        let deleted = deleted.ok_or(ErrorCode::NotFound)?;
-        told(app, &member, &deleted).await?;
+        let issuer = app.product.delete_sso(tenant).await?;
+        let issuer = issuer.ok_or(ErrorCode::NotFound)?;
+        told(app, &member, AuditKind::SsoChanged, &issuer).await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
-}
-
-/// Has every server know of a change before it is answered.
-async fn told(app: &App, member: &Member, config: &SsoConfig) -> Result<(), Failure> {
-    // Noted first: it is committed, whatever becomes of the telling.
-    let event = member.did(app, AuditKind::SsoChanged);
-    app.audit.record(event.target(&*config.issuer));
-    app.orgs.refresh().await?;
-    let tenant = ChangeKey::Tenant(member.tenant.id().as_str().into());
-    Ok(heard(&app.store, &tenant).await?)
 }
 
 impl NewSso {
@@ -240,7 +216,7 @@ impl NewSso {
         let allowed_clients = names("allowedClients", self.allowed_clients.unwrap_or_default())?;
         let required_groups = names("requiredGroups", self.required_groups.unwrap_or_default())?;
         let open = allowed_clients.is_empty() && required_claims.is_empty();
-        if open && is_shared(&self.issuer) {
+        if open && is_shared_issuer(&self.issuer) {
             let rule = "serves customers of all kinds: name `allowedClients` or `requiredClaims`";
             return Err(Failure::out_of_range("issuer", rule));
         }
@@ -284,25 +260,16 @@ fn same_issuer(one: &str, other: &str) -> bool {
     plain(one) == plain(other)
 }
 
-fn is_shared(issuer: &str) -> bool {
-    let issuer = plain(issuer);
-    SHARED_ISSUERS.iter().any(|shared| {
-        let rest = issuer.strip_prefix(shared);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
-}
-
-/// An issuer without what says nothing: letter case, the port of its scheme, slashes at the end.
-fn plain(issuer: &str) -> String {
-    let issuer = issuer.trim_end_matches('/').to_ascii_lowercase();
-    let (scheme, rest) = issuer.split_once("://").unwrap_or(("", &issuer));
-    let (authority, path) = match rest.find('/') {
-        Some(at) => rest.split_at(at),
-        None => (rest, ""),
-    };
-    let port = if scheme == "https" { ":443" } else { ":80" };
-    let authority = authority.strip_suffix(port).unwrap_or(authority);
-    format!("{scheme}://{authority}{path}")
+/// An issuer without what says nothing: letter case, the port of its scheme, a dot behind the host, slashes at the end.
+fn plain(issuer: &str) -> Option<(String, String, u16, String)> {
+    let uri: Uri = issuer.parse().ok()?;
+    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    let host = uri.host()?.trim_end_matches('.').to_ascii_lowercase();
+    let port = uri
+        .port_u16()
+        .unwrap_or(if scheme == "https" { 443 } else { 80 });
+    let path = uri.path().trim_end_matches('/').to_ascii_lowercase();
+    Some((scheme, host, port, path))
 }
 
 fn claim(field: &str, value: &str) -> Result<(), Failure> {
@@ -441,6 +408,7 @@ mod tests {
         for (one, other) in [
             ("https://gw.example", "https://GW.example/"),
             ("https://gw.example:443", "https://gw.example"),
+            ("https://gw.example:0443", "https://gw.example."),
             ("http://127.0.0.1:80/a//", "http://127.0.0.1/a"),
         ] {
             assert!(same_issuer(one, other), "{one} {other}");
@@ -450,26 +418,7 @@ mod tests {
             "https://gw.example.evil"
         ));
         assert!(!same_issuer("https://gw.example", "http://gw.example"));
-    }
-
-    #[test]
-    fn issuers_of_everybody_are_known() {
-        for shared in [
-            "https://accounts.google.com",
-            "https://Accounts.Google.com/",
-            "https://login.microsoftonline.com/common/v2.0",
-            "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
-            "https://gitlab.com:443",
-        ] {
-            assert!(is_shared(shared), "{shared}");
-        }
-        for own in [
-            "https://login.microsoftonline.com/7f2c2f0e-0000-4000-8000-000000000000/v2.0",
-            "https://accounts.google.com.evil.test",
-            "https://acme.okta.com/oauth2/default",
-        ] {
-            assert!(!is_shared(own), "{own}");
-        }
+        assert!(!same_issuer("https://gw.example/a", "https://gw.example"));
     }
 
     #[test]

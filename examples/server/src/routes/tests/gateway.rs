@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use gatewright_core::audit::{AuditEvent, AuditKind, AuditSink as _};
 use gatewright_core::credential::SecretKind;
 use gatewright_core::error::Cause;
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{PASSWORD, Server, refused, text};
 use crate::audit;
+use crate::background::{Coherent, Pulse};
 
 const KEYS: &str = "/api/api-keys?org=acme-corp";
 const CLIENTS: &str = "/api/oauth-clients?org=acme-corp";
@@ -103,6 +106,12 @@ async fn whoever_creates_an_org_is_its_admin_and_its_name_is_never_anothers() {
         .call("POST", "/api/orgs", &key, json!({"slug": "gamma"}))
         .await;
     assert_eq!(refused(refusal), code(403, "insufficient_scope"));
+
+    // So does a login for one org.
+    let body = json!({"email": "ada@acme.test", "password": PASSWORD, "org": "acme-corp"});
+    let (_, token) = server.call("POST", "/api/auth/login", "", body).await;
+    let (_, own) = server.get("/api/orgs", &text(&token["access_token"])).await;
+    assert_eq!(own, json!({"items": [org], "next_cursor": null}));
 
     // The last admin stays.
     let (acme, user) = (
@@ -363,6 +372,10 @@ async fn connectors_come_and_go_and_their_ids_are_never_used_twice() {
     );
     let gone = server.call("DELETE", &one, &admin, Value::Null).await;
     assert_eq!(refused(gone), code(404, "not_found"));
+    // No more is looked up than a key can be bound to.
+    let many = json!({"name": "n", "connectors": vec!["conn_none"; 65]});
+    let answer = server.call("POST", KEYS, &admin, many).await;
+    assert_eq!(refused(answer), code(400, "validation_error"));
     // Nothing can be bound to what is gone, and the next one of the name is another.
     let bound = json!({"name": "n", "connectors": [first["id"]]});
     let answer = server.call("POST", KEYS, &admin, bound).await;
@@ -374,6 +387,26 @@ async fn connectors_come_and_go_and_their_ids_are_never_used_twice() {
     assert_eq!(clock["type"], "clock");
     let (_, list) = server.get(CONNECTORS, &admin).await;
     assert_eq!(list["items"], json!([second, clock]));
+}
+
+/// Every server holds the connectors of all orgs in memory.
+#[tokio::test]
+async fn an_org_has_so_many_connectors_and_no_more() {
+    let (server, _, admin) = world().await;
+    let last = made(&server, CONNECTORS, &admin, json!({"name": "CRM"})).await;
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 256) \
+        INSERT INTO connectors (id, tenant, name, type, created_at) \
+        SELECT 'conn_' || i, 'ten_acme-corp', i, 'clock', 1 FROM n";
+    let pool = server.app.store.pool();
+    sqlx::query(fill).execute(pool).await.unwrap();
+    let add = async || {
+        let body = json!({"name": "one more"});
+        server.call("POST", CONNECTORS, &admin, body).await
+    };
+    assert_eq!(refused(add().await), code(409, "conflict"));
+    let one = format!("/api/connectors/{}?org=acme-corp", text(&last["id"]));
+    let gone = server.call("DELETE", &one, &admin, Value::Null).await;
+    assert_eq!((gone.0, add().await.0), (204, 201));
 }
 
 #[tokio::test]
@@ -441,6 +474,7 @@ async fn an_identity_provider_is_configured_whole() {
         ("issuer", json!("http://127.0.0.1:9001")),
         ("issuer", json!("https://idp.example.com/?a=b")),
         ("issuer", json!("https://accounts.google.com")),
+        ("issuer", json!("https://sts.windows.net/common/")),
         ("jwksUri", json!("http://idp.example.com/jwks")),
         ("jwksUri", json!("https://u:p@idp.example.com/jwks")),
         ("audience", json!("")),
@@ -630,4 +664,61 @@ async fn changes_of_an_org_are_told() {
             event(AuditKind::Revoked, &client),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_change_is_noted_whatever_becomes_of_the_telling() {
+    let (server, _, admin) = world().await;
+    let connector = made(&server, CONNECTORS, &admin, json!({"name": "CRM"})).await;
+    let connector = text(&connector["id"]);
+    // Connectors can still be stored, but not all that orgs have configured be read.
+    let pool = server.app.store.pool();
+    sqlx::query("DROP TABLE sso").execute(pool).await.unwrap();
+    server.audit.take();
+    let one = format!("/api/connectors/{connector}?org=acme-corp");
+    let body = json!({"name": "ERP"});
+    for (method, path, body, kind) in [
+        ("DELETE", &*one, Value::Null, AuditKind::ConnectorRemoved),
+        ("POST", CONNECTORS, body, AuditKind::ConnectorAdded),
+    ] {
+        let answer = server.call(method, path, &admin, body).await;
+        assert_eq!(refused(answer), code(503, "temporarily_unavailable"));
+        let kinds: Vec<_> = server.audit.take().iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, [kind]);
+    }
+}
+
+/// Another version may have written it.
+#[tokio::test]
+async fn a_configuration_that_cannot_be_read_can_be_deleted() {
+    let (server, _, admin) = world().await;
+    let sso = json!({"issuer": "https://idp.example.com", "audience": "apexmcp"});
+    let (status, _) = server.call("PUT", SSO, &admin, sso).await;
+    assert_eq!(status, 200);
+    let spoil = "UPDATE sso SET config = json_remove(config, '$.audience')";
+    let pool = server.app.store.pool();
+    sqlx::query(spoil).execute(pool).await.unwrap();
+    server.audit.take();
+    for (status, changes) in [(204, 1), (404, 0)] {
+        let deleted = server.call("DELETE", SSO, &admin, Value::Null).await;
+        assert_eq!(deleted.0, status);
+        let events = server.audit.take();
+        assert_eq!(events.len(), changes);
+        let targets = events.iter().map(|event| event.target.as_deref());
+        assert!(targets.eq(std::iter::repeat_n(
+            Some("https://idp.example.com"),
+            changes
+        )));
+    }
+}
+
+/// A server acknowledges a change only once it knows what was changed.
+#[tokio::test]
+async fn signing_keys_that_could_not_be_read_are_read_again() {
+    let (server, ..) = world().await;
+    let pool = server.app.store.pool();
+    let hide = "ALTER TABLE signing_keys RENAME TO hidden";
+    sqlx::query(hide).execute(pool).await.unwrap();
+    let joined = Coherent::join(&server.app, Arc::new(Pulse::new())).await;
+    assert!(joined.is_err());
 }
