@@ -24,7 +24,7 @@ impl Gateway {
     /// One whose operator lets this provider be on loopback.
     pub(crate) fn beside(provider: &Provider) -> Self {
         let host = provider.issuer.trim_start_matches("http://");
-        Self::with(&["--allowed-hosts", host])
+        Self::with(&["--allow-idp-host", host])
     }
 
     fn with(more: &[&str]) -> Self {
