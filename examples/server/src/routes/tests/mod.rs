@@ -6,6 +6,7 @@ mod gateway;
 mod handle;
 mod hostile;
 mod mcp;
+mod mcp_org;
 mod proxies;
 mod table;
 mod workspace;
