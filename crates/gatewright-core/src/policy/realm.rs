@@ -1,5 +1,7 @@
 //! What a family of routes has in common.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,17 +22,19 @@ use crate::role::Roles;
 #[derive(Clone, Debug)]
 pub struct Realm(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
     name: Box<str>,
     dialect: Dialect,
     roles: Roles,
     tenant_kind: Option<TenantKind>,
+    query_tenant_kind: Option<TenantKind>,
     tokens: Vec<TokenTrust>,
     federation: Option<Arc<dyn Federation>>,
     plans: Plans,
     limits: Limits,
     resource_metadata: Option<Box<str>>,
+    tenant_metadata: Option<Box<str>>,
     authorization_only: bool,
     cors: Option<Cors>,
     writer: Option<BodyWriter>,
@@ -45,11 +49,13 @@ impl Realm {
             dialect: Dialect::default(),
             roles: Roles::none(),
             tenant_kind: None,
+            query_tenant_kind: None,
             tokens: Vec::new(),
             federation: None,
             plans: Plans::none(),
             limits: Limits::none(),
             resource_metadata: None,
+            tenant_metadata: None,
             authorization_only: false,
             cors: None,
             writer: None,
@@ -98,6 +104,37 @@ impl Realm {
         self.0.resource_metadata.as_deref()
     }
 
+    /// The refusal of a request to this tenant, which knows where that tenant's metadata is.
+    pub(crate) fn about(&self, error: AuthError, tenant: Option<&str>) -> AuthError {
+        if self.0.tenant_metadata.is_none() {
+            return error;
+        }
+        match tenant.and_then(segment) {
+            Some(segment) => error.with_tenant_segment(segment),
+            None => error,
+        }
+    }
+
+    /// Where the metadata is that a refusal points to.
+    fn metadata_of(&self, error: &AuthError) -> Option<Cow<'_, str>> {
+        match (&self.0.tenant_metadata, error.tenant_segment()) {
+            (Some(prefix), Some(tenant)) => Some(format!("{prefix}{tenant}").into()),
+            _ => self.resource_metadata().map(Cow::Borrowed),
+        }
+    }
+
+    /// This realm, serving the kind of tenant that a query names.
+    pub(super) fn of_query(&self) -> Self {
+        match &self.0.query_tenant_kind {
+            Some(kind) if self.0.tenant_kind.is_none() => {
+                let mut inner = Inner::clone(&self.0);
+                inner.tenant_kind = Some(kind.clone());
+                Self(Arc::new(inner))
+            }
+            _ => self.clone(),
+        }
+    }
+
     /// Which pages of other origins may call.
     #[must_use]
     pub fn cors(&self) -> Option<&Cors> {
@@ -123,7 +160,8 @@ impl Realm {
         } else {
             self.dialect()
         };
-        render(error, &self.context(dialect, required))
+        let metadata = self.metadata_of(error);
+        render(error, &self.context(dialect, required, metadata.as_deref()))
     }
 
     pub(super) fn render_rpc(
@@ -132,15 +170,21 @@ impl Realm {
         id: RpcId<'_>,
         required: &[&str],
     ) -> Rendered {
-        let context = self.context(Dialect::JsonRpc, required);
+        let metadata = self.metadata_of(error);
+        let context = self.context(Dialect::JsonRpc, required, metadata.as_deref());
         render(error, &context.with_rpc_id(id))
     }
 
-    fn context<'a>(&'a self, dialect: Dialect, required: &'a [&'a str]) -> RenderContext<'a> {
+    fn context<'a>(
+        &'a self,
+        dialect: Dialect,
+        required: &'a [&'a str],
+        metadata: Option<&'a str>,
+    ) -> RenderContext<'a> {
         let mut context = RenderContext::new(dialect)
             .with_realm(self.name())
             .with_required(required);
-        if let Some(url) = self.resource_metadata() {
+        if let Some(url) = metadata {
             context = context.with_resource_metadata(url);
         }
         if let Some(writer) = &self.0.writer {
@@ -169,6 +213,27 @@ impl Realm {
     }
 }
 
+/// The longest name of a tenant that is repeated in an answer, in bytes.
+const MAX_SEGMENT_BYTES: usize = 128;
+
+/// The name as a segment of a path (RFC 3986 §3.3), which nobody reads as anything else: all but unreserved characters are
+/// percent-encoded. `None` for what no URL can hold as a segment (RFC 3986 §5.2.4), and for what is too long to repeat.
+fn segment(name: &str) -> Option<Box<str>> {
+    if matches!(name, "" | "." | "..") || name.len() > MAX_SEGMENT_BYTES {
+        return None;
+    }
+    let mut segment = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            // Writing to a string never fails.
+            let _ = write!(segment, "%{byte:02X}");
+        }
+    }
+    Some(segment.into())
+}
+
 /// Describes a [`Realm`]. Everything is optional: a realm that is told nothing else accepts keys and has no roles.
 #[derive(Debug)]
 pub struct RealmBuilder(Inner);
@@ -192,6 +257,15 @@ impl RealmBuilder {
     #[must_use]
     pub fn tenant_kind(mut self, kind: TenantKind) -> Self {
         self.0.tenant_kind = Some(kind);
+        self
+    }
+
+    /// The kind of tenant that a query names ([`Policy::tenant_from_query`](super::Policy::tenant_from_query)), in a realm
+    /// whose credentials are of more than one kind of tenant. Where a request names none, credentials of every kind go
+    /// there. A realm that has a [`tenant_kind`](Self::tenant_kind) means that one, whatever is said here.
+    #[must_use]
+    pub fn query_tenant_kind(mut self, kind: TenantKind) -> Self {
+        self.0.query_tenant_kind = Some(kind);
         self
     }
 
@@ -231,6 +305,26 @@ impl RealmBuilder {
     #[must_use]
     pub fn resource_metadata(mut self, url: &str) -> Self {
         self.0.resource_metadata = Some(url.into());
+        self
+    }
+
+    /// Where the metadata of each tenant's own resource is (RFC 9728 §3.1): this prefix, and behind it the tenant that the
+    /// request named, as one path segment. It stands in challenges in place of
+    /// [`resource_metadata`](Self::resource_metadata), for tenants that exist and for others alike.
+    ///
+    /// ```
+    /// use gatewright_core::policy::Realm;
+    /// use gatewright_core::principal::TenantKind;
+    ///
+    /// let realm = Realm::builder("mcp")
+    ///     .tenant_kind(TenantKind::from_static("org"))
+    ///     .resource_metadata_of_tenants("https://api.example/.well-known/oauth-protected-resource/mcp/")
+    ///     .build();
+    /// assert_eq!(realm.resource_metadata(), None);
+    /// ```
+    #[must_use]
+    pub fn resource_metadata_of_tenants(mut self, prefix: &str) -> Self {
+        self.0.tenant_metadata = Some(prefix.into());
         self
     }
 
@@ -380,5 +474,58 @@ impl Limits {
     pub fn tenant_burst(mut self, rate: Rate) -> Self {
         self.tenant_burst = Some(rate);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Cause;
+
+    #[test]
+    fn a_challenge_names_the_metadata_of_the_tenant_that_was_asked_for() {
+        let realm = Realm::builder("mcp").resource_metadata("https://a.test/all");
+        let realm = realm
+            .resource_metadata_of_tenants("https://a.test/of/")
+            .build();
+        let long = "a".repeat(MAX_SEGMENT_BYTES + 1);
+        for (tenant, url) in [
+            (Some("acme"), "https://a.test/of/acme"),
+            (
+                Some("a\", evil=\"b"),
+                "https://a.test/of/a%22%2C%20evil%3D%22b",
+            ),
+            (Some("a\r\nb: c"), "https://a.test/of/a%0D%0Ab%3A%20c"),
+            (Some("../a?b#c"), "https://a.test/of/..%2Fa%3Fb%23c"),
+            (Some("%2e"), "https://a.test/of/%252e"),
+            (Some("é"), "https://a.test/of/%C3%A9"),
+            (Some(".."), "https://a.test/all"),
+            (Some("."), "https://a.test/all"),
+            (Some(""), "https://a.test/all"),
+            (Some(&*long), "https://a.test/all"),
+            (None, "https://a.test/all"),
+        ] {
+            let refusal = realm.about(Cause::NothingPresented.into(), tenant);
+            let rendered = realm.refusal(&refusal, false);
+            let expected = format!("Bearer realm=\"mcp\", resource_metadata=\"{url}\"");
+            assert!(
+                rendered.fields.contains(&("www-authenticate", expected)),
+                "{tenant:?}: {:?}",
+                rendered.fields
+            );
+            assert!(!format!("{refusal:?}{refusal}").contains("of/"));
+        }
+    }
+
+    #[test]
+    fn a_query_may_name_a_kind_that_the_realm_does_not_serve_alone() {
+        let [org, handle] = ["org", "handle"].map(TenantKind::new);
+        let open = Realm::builder("all").query_tenant_kind(org.clone());
+        let open = open.build();
+        assert_eq!(open.tenant_kind(), None);
+        assert_eq!(open.of_query().tenant_kind(), Some(&org));
+        let one = Realm::builder("one").tenant_kind(handle.clone());
+        let one = one.query_tenant_kind(org).build();
+        assert_eq!(one.of_query().tenant_kind(), Some(&handle));
     }
 }

@@ -93,7 +93,13 @@ async fn a_hundred_unknown_keys_at_once_cause_one_fetch() {
         async move { call.send().await }
     });
     for answer in join_all(calls).await {
-        answer.refuses(401, "invalid_token");
+        // Of one address that is wrong so often, not every token is looked at.
+        let refusal = (answer.status, answer.code());
+        let refusal = (refusal.0, refusal.1.as_str());
+        assert!(
+            matches!(refusal, (401, "invalid_token") | (429, "rate_limited")),
+            "{answer:?}"
+        );
     }
     let after = (provider.fetches(), counted(&gateway).await);
     assert_eq!(after, (before.0 + 1, before.1 + 1));

@@ -17,6 +17,7 @@ use gatewright_core::store::ChangeKey;
 
 pub(crate) use connectors::new_id as connector_id;
 pub(super) use operations::operations;
+pub(crate) use sso::same_issuer;
 
 use super::Site;
 use super::caller::Member;
