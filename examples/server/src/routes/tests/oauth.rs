@@ -67,8 +67,8 @@ async fn client(server: &Server, org: &TenantId, owner: &str, scopes: &str) -> (
     let owner = gatewright_core::principal::UserId::new(format!("usr_{owner}")).unwrap();
     let clients = server.app.clients();
     let request = clients.request(org.clone(), owner, ScopeSet::parse(scopes).unwrap());
-    let client = clients.register(request, &Authority::operator());
-    let client = client.await.unwrap();
+    let authority = Authority::operator();
+    let client = clients.register(request, &authority).await.unwrap();
     (client.id.to_string(), client.secret.expose().to_owned())
 }
 
