@@ -10,8 +10,11 @@ use super::{Server, text};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const GRANT: &str = "grant_type=client_credentials";
-/// Names that need no escaping, as the server's own have none.
-const NOBODY: (&str, &str) = ("apx_client_0000000000000000", "apx_secret_no");
+/// A client that there is not. Its secret has the right form, so presenting it is a guess.
+const NOBODY: (&str, &str) = (
+    "apx_client_0000000000000000",
+    "apx_secret_000000000000000000000000",
+);
 
 struct World {
     server: Server,
