@@ -46,6 +46,8 @@ pub(crate) struct Realms {
     pub(crate) mcp_org: Realm,
     /// `/api`: orgs, their keys, clients and connectors.
     pub(crate) gateway: Realm,
+    /// `/oauth` and `/.well-known`: the authorization server, for its clients.
+    pub(crate) oauth: Realm,
     /// The root: `/whoami`, for whatever credential either family takes.
     pub(crate) root: Realm,
     /// The identity providers of orgs, whose tokens `mcp_org` and the root take.
@@ -168,13 +170,18 @@ impl Realms {
                 )?)
                 .limits(unless_off(holder.clone()))
                 .build(),
+            oauth: Realm::builder("oauth")
+                .dialect(Dialect::OAuth)
+                .limits(unless_off(holder.clone()))
+                .build(),
             root: Realm::builder("gatewright")
                 .query_tenant_kind(ORG.clone())
                 .federate(Arc::<TenantRegistry>::clone(&providers))
                 .trust(trust(
                     verifier(&workspace_audience)
                         .audience(&*handle_audience)
-                        .audience(&*gateway_audience),
+                        .audience(&*gateway_audience)
+                        .audience_of_tenant(format!("{public_url}/mcp/")),
                 )?)
                 .limits(unless_off(holder))
                 .build(),
