@@ -24,7 +24,7 @@ impl Gateway {
     /// One whose operator lets this provider be on loopback.
     pub(crate) fn beside(provider: &Provider) -> Self {
         let host = provider.issuer.trim_start_matches("http://");
-        Self::with(&["--allowed-hosts", host])
+        Self::with(&["--allow-idp-host", host])
     }
 
     fn with(more: &[&str]) -> Self {
@@ -80,18 +80,21 @@ impl Gateway {
     pub(crate) async fn trust(&self, provider: &Provider, audience: &str) {
         let body = json!({
             "issuer": provider.issuer,
-            "jwks_uri": provider.jwks_uri(),
+            "jwksUri": provider.jwks_uri(),
             "audience": audience,
         });
-        let path = format!("/api/sso?org={}", self.demo("org"));
         let admin = self.administrator().await;
-        let answer = self.api.put(&path, &body).bearer(&admin).send().await;
-        assert!((200..300).contains(&answer.status), "{answer:?}");
+        let put = self.api.put("/api/sso", &body).bearer(&admin);
+        put.send().await.is(200);
     }
 
     async fn administrator(&self) -> String {
-        let body = json!({"email": self.demo("email"), "password": self.demo("password")});
-        let login = self.api.post("/api/v1/users/login", &body);
+        let body = json!({
+            "email": self.demo("email"),
+            "password": self.demo("password"),
+            "org": self.demo("org"),
+        });
+        let login = self.api.post("/api/auth/login", &body);
         login.send().await.is(200).string("access_token")
     }
 

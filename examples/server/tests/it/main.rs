@@ -9,6 +9,7 @@
 
 mod call;
 mod forge;
+mod gateway;
 mod libraries;
 mod node;
 mod provider;
@@ -27,8 +28,12 @@ mod documents;
 mod drawn;
 #[cfg(target_os = "linux")]
 mod flood;
+mod gateway_clients;
+mod gateway_conformance;
+mod gateway_documents;
 mod gateway_provider;
 mod gateway_proxy;
+mod gateway_sso;
 mod isolation;
 mod lists;
 mod orgs;
