@@ -6,7 +6,7 @@ use gatewright_core::audit::AuditSink;
 use gatewright_core::gate::Gate;
 use gatewright_core::hash::Passwords;
 use gatewright_core::source::TrustedProxies;
-use gatewright_issuer::{AccessTokens, CredentialIssuer, SigningKeys};
+use gatewright_issuer::{AccessTokens, CredentialIssuer, OAuthClients, SigningKeys};
 use gatewright_sqlx::SqliteStore;
 
 use crate::idp_hosts::IdpHosts;
@@ -44,4 +44,12 @@ pub(crate) struct App {
     /// The absolute URL that the server is reached at, without a slash at the end. Every absolute URL in an answer begins
     /// with it, never with what a request says.
     pub(crate) public_url: Arc<str>,
+}
+
+impl App {
+    /// Registers and revokes the OAuth clients of orgs.
+    pub(crate) fn clients(&self) -> OAuthClients {
+        let store = Arc::<SqliteStore>::clone(&self.store);
+        OAuthClients::new(self.credentials.clone(), store)
+    }
 }

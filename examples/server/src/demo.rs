@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 
 use crate::accounts::{self, NewUser};
 use crate::app::App;
-use crate::clients::{self, NewClient};
 use crate::failure::Failure;
 use crate::product::Connector;
 use crate::realms::MCP_CALL;
@@ -89,17 +88,10 @@ impl Demo {
             app.product.insert_connector(&org, &connector).await?;
         }
         let scopes = ScopeSet::from(MCP_CALL.clone());
-        let client = clients::mint(
-            app,
-            NewClient {
-                tenant: org.clone(),
-                owner: user.user.clone(),
-                name: "demo".to_owned(),
-                scopes: scopes.clone(),
-            },
-        )
-        .await?;
         let authority = Authority::operator();
+        let clients = app.clients();
+        let request = clients.request(org.clone(), user.user.clone(), scopes.clone());
+        let client = clients.register(request.named("demo"), &authority).await?;
         let mint = |brand: &str, tenant, scopes| {
             let request = MintRequest::new(brand, tenant, user.user.clone(), scopes).named("demo");
             let authority = &authority;

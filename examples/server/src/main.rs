@@ -5,7 +5,6 @@ mod app;
 mod audit;
 mod audit_trail;
 mod background;
-mod clients;
 mod commands;
 mod config;
 mod demo;

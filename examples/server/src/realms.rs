@@ -41,6 +41,8 @@ pub(crate) struct Realms {
     pub(crate) mcp: Realm,
     /// `/api`: orgs, their keys, clients and connectors.
     pub(crate) gateway: Realm,
+    /// `/oauth` and `/.well-known`: the authorization server, for its clients.
+    pub(crate) oauth: Realm,
     /// The root: `/whoami`, for whatever credential either family takes.
     pub(crate) root: Realm,
     /// The scopes that may be granted.
@@ -146,11 +148,16 @@ impl Realms {
                 )?)
                 .limits(unless_off(holder.clone()))
                 .build(),
+            oauth: Realm::builder("oauth")
+                .dialect(Dialect::OAuth)
+                .limits(unless_off(holder.clone()))
+                .build(),
             root: Realm::builder("gatewright")
                 .trust(trust(
                     verifier(&workspace_audience)
                         .audience(&*handle_audience)
-                        .audience(&*gateway_audience),
+                        .audience(&*gateway_audience)
+                        .audience_of_tenant(format!("{public_url}/mcp/")),
                 )?)
                 .limits(unless_off(holder))
                 .build(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gatewright_core::audit::AuditSink;
+use gatewright_core::credential::{FormatErrors, Formats, SecretFormat, SecretKind};
 use gatewright_core::gate::{Coherence, Gate, GateError};
 use gatewright_core::hash::{Argon2Settings, PasswordError, Passwords, PoolConfig};
 use gatewright_core::jwt::Algorithm;
@@ -30,7 +31,9 @@ use crate::realms::{Realms, RealmsError};
 /// How long an access token lives.
 const TOKEN_SECS: u64 = 3_600;
 /// For how long a new signing key is shown before it signs: longer than verifiers cache the key set.
-const PUBLISH_LEAD_SECS: u64 = 900;
+pub(crate) const PUBLISH_LEAD_SECS: u64 = 900;
+/// The brand of client secrets.
+const CLIENT_SECRET: &str = "apx_secret";
 
 /// Why the server's parts could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,9 @@ pub(crate) enum StartError {
     /// The guard-tag keys cannot be had.
     #[error(transparent)]
     GuardTag(#[from] GuardTagError),
+    /// The formats of secrets contradict each other.
+    #[error(transparent)]
+    Formats(#[from] FormatErrors),
     /// The gate could not be built.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -102,6 +108,7 @@ impl Foundation {
         let (audit, writer) = audit::start(store.pool().clone()).await?;
         let tags = guard_tag_keys(&*store).await?;
         let gate = Gate::builder(Arc::clone(&store), coherence, tags)
+            .formats(formats()?)
             .audit(Arc::clone(&audit) as Arc<dyn AuditSink>)
             .build()?;
         Ok(Self {
@@ -181,6 +188,14 @@ impl Foundation {
         self.writer.finish().await;
         self.store.close().await;
     }
+}
+
+/// What secrets look like here: those that everybody knows, and those of OAuth clients.
+///
+/// # Errors
+/// [`FormatErrors`], of which there are none.
+pub(crate) fn formats() -> Result<Formats, FormatErrors> {
+    Formats::standard().with(SecretFormat::unnamed(SecretKind::Client, CLIENT_SECRET))
 }
 
 /// The key that seals signing keys. One beside the database is made on first use.

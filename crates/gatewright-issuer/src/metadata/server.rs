@@ -40,8 +40,8 @@ pub struct AuthorizationServerMetadata {
     jwks_uri: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    response_types_supported: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_types_supported: Option<Vec<String>>,
     grant_types_supported: &'static [&'static str],
     token_endpoint_auth_methods_supported: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +73,7 @@ impl AuthorizationServerMetadata {
             token_endpoint: checked(token_endpoint)?,
             jwks_uri: checked(jwks_uri)?,
             scopes_supported: Vec::new(),
-            response_types_supported: Vec::new(),
+            response_types_supported: None,
             grant_types_supported: &GRANT_TYPES,
             token_endpoint_auth_methods_supported: &AUTH_METHODS,
             service_documentation: None,
@@ -112,7 +112,8 @@ impl AuthorizationServerMetadata {
     }
 
     /// An authorization endpoint and its response types. No grant that is supported here uses one, so RFC 8414 §2 asks for
-    /// neither, but there are clients that read no metadata without them.
+    /// neither, but there are clients that read no metadata without them. No response types make an empty list, not none:
+    /// those clients ask for the member, and learn from it that they cannot begin there.
     ///
     /// # Errors
     /// [`MetadataError`], by variant.
@@ -122,7 +123,8 @@ impl AuthorizationServerMetadata {
         response_types: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, MetadataError> {
         self.authorization_endpoint = Some(checked(endpoint)?);
-        self.response_types_supported = response_types.into_iter().map(Into::into).collect();
+        let response_types = response_types.into_iter().map(Into::into);
+        self.response_types_supported = Some(response_types.collect());
         Ok(self)
     }
 

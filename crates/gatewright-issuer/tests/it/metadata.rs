@@ -71,6 +71,13 @@ fn a_server_says_what_it_has_and_nothing_empty() {
         expected[name] = value;
     }
     assert_eq!(to_value(all).unwrap(), expected);
+
+    // For clients that ask for the member, and learn from it that they cannot begin there.
+    let none = server(issuer)
+        .and_then(|metadata| metadata.with_authorization(TOKEN, None::<String>))
+        .unwrap();
+    let none = to_value(none).unwrap();
+    assert_eq!(none["response_types_supported"], json!([]));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod credentials;
 mod gateway;
 mod handle;
 mod login;
+mod oauth;
 mod openapi;
 #[cfg(test)]
 mod tests;
@@ -25,8 +26,10 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use gatewright_axum::{GuardedRouter, get};
 use gatewright_core::document::OpenApiErrors;
+use gatewright_core::jwt::VerifierError;
 use gatewright_core::limit::FailureLimiter;
 use gatewright_core::policy::{Policy, RouteErrors, RouteTable};
+use gatewright_issuer::AuthorizationServer;
 
 use crate::app::App;
 use crate::mcp::{self, Mcp};
@@ -48,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) app: App,
     /// What the tools of MCP share.
     pub(crate) mcp: Mcp,
+    /// Gives tokens to the clients of orgs.
+    pub(crate) oauth: AuthorizationServer,
     /// Counts failed logins.
     pub(crate) logins: FailureLimiter,
     /// The endpoint coverage map, known once all routes are.
@@ -76,6 +81,9 @@ pub(crate) enum RouterError {
     /// In the policies of the routes.
     #[error(transparent)]
     Routes(#[from] RouteErrors),
+    /// The public URL makes no issuer.
+    #[error(transparent)]
+    Issuer(#[from] VerifierError),
     /// In the tools.
     #[error(transparent)]
     Mcp(#[from] mcp::McpError),
@@ -89,6 +97,7 @@ pub(crate) enum RouterError {
 pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouterError> {
     let site = Site(Arc::new(Shared {
         mcp: Mcp::new(&app)?,
+        oauth: oauth::server(&app)?,
         app,
         logins: FailureLimiter::new(),
         coverage: OnceLock::new(),
@@ -104,6 +113,8 @@ pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouterError> {
         .nest("/api/v1", workspace::routes(gate, realms))
         .nest("/v2", handle::routes(gate, realms))
         .nest("/api", gateway::routes(gate, realms))
+        .nest("/oauth", oauth::routes(gate, realms))
+        .nest("/.well-known", oauth::documents(gate, realms))
         .with_state(site.clone())
         .finish()?;
     // Set once, here; nobody asks before the router is handed out.

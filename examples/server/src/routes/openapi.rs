@@ -13,7 +13,7 @@ use gatewright_core::scope::{Scope, ScopeCatalog};
 use serde_json::{Value, json};
 
 use super::whoami::Whoami;
-use super::{Site, gateway, handle, workspace};
+use super::{Site, gateway, handle, oauth, workspace};
 use crate::app::App;
 use crate::mcp;
 use crate::web::{Failure, Operation, Operations};
@@ -29,6 +29,7 @@ pub(crate) fn document(table: &RouteTable, app: &App) -> Result<Value, OpenApiEr
     handle::operations(all.under("/v2"));
     mcp::operations(all.under(""));
     gateway::operations(all.under("/api"));
+    oauth::operations(all.under(""));
     all.schema("GrantableScope", grantable(&app.realms.catalog));
     let (paths, schemas) = all.finish();
     let base = json!({

@@ -10,6 +10,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The operations of a service, by path and method, and the schemas that they name.
 #[derive(Default)]
@@ -131,6 +132,13 @@ impl Operation {
     /// A body of JSON of this schema, or none.
     pub(crate) fn may_take(self, schema: &Value) -> Self {
         self.body(schema, false)
+    }
+
+    /// A form (RFC 6749 appendix B) of this schema. What is wrong with it is always `invalid_request`.
+    pub(crate) fn takes_form(mut self, schema: &Value) -> Self {
+        let body = json!({"required": true, "content": {FORM: {"schema": schema}}});
+        self.written.insert("requestBody".to_owned(), body);
+        self.refuses(&[ErrorCode::InvalidRequest, ErrorCode::PayloadTooLarge])
     }
 
     fn body(mut self, schema: &Value, required: bool) -> Self {

@@ -5,11 +5,11 @@ use axum::http::StatusCode;
 use gatewright_core::credential::SecretKind;
 use gatewright_core::scope::ScopeSet;
 use gatewright_core::store::{CredentialFilter, CredentialRecord, CredentialStore};
+use gatewright_issuer::Authority;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::scopes::granted;
-use crate::clients::{self, NewClient};
 use crate::routes::Site;
 use crate::routes::caller::{Member, Path};
 use crate::web::{Failure, Json, Listed, Paging, Shown, name, rfc3339, schema, settled};
@@ -81,19 +81,16 @@ pub(super) async fn register(
     name("name", &new.name)?;
     let tenant = member.tenant.id().clone();
     let scopes = granted(&site.app.product, &tenant, new.scopes.as_deref()).await?;
-    let wanted = NewClient {
-        tenant,
-        owner: member.user.clone(),
-        name: new.name.clone(),
-        scopes: scopes.clone(),
-    };
-    // An admin may pass on all that can be granted here, so there is nothing left to be cut.
-    let minted = settled(async move { Ok(clients::mint(&site.app, wanted).await?) }).await?;
+    let authority = Authority::of(&member.principal, &site.app.realms.gateway);
+    let clients = site.app.clients();
+    let request = clients.request(tenant, member.user.clone(), scopes);
+    let request = request.named(&*new.name);
+    let minted = settled(async move { Ok(clients.register(request, &authority).await?) }).await?;
     let client = RegisteredClient {
         client_id: minted.id.to_string(),
         client_secret: Shown(minted.secret),
         name: new.name,
-        scopes,
+        scopes: minted.scopes,
         created_at: rfc3339(minted.created_at),
     };
     Ok((StatusCode::CREATED, axum::Json(client)))
@@ -107,10 +104,8 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Failure> {
     settled(async move {
         let (tenant, by) = (member.tenant.id(), Some(&member.user));
-        let issuer = &site.app.credentials;
-        issuer
-            .revoke(SecretKind::Client, tenant, &path.client_id, by)
-            .await?;
+        let clients = site.app.clients();
+        clients.revoke(tenant, &path.client_id, by).await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await

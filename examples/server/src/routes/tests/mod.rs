@@ -6,6 +6,7 @@ mod gateway;
 mod handle;
 mod hostile;
 mod mcp;
+mod oauth;
 mod proxies;
 mod table;
 mod workspace;
@@ -227,6 +228,7 @@ async fn app(store: Arc<SqliteStore>, public_url: &str, limits: bool, audit: Arc
     let hashing = || PoolConfig::new(Argon2Settings::insecure_for_tests());
     let tags = guard_tag_keys(&*store).await.unwrap();
     let gate = Gate::builder(store.clone(), Coherence::SingleProcess, tags)
+        .formats(crate::start::formats().unwrap())
         .hash_pool(HashPool::start(hashing()).unwrap())
         .audit(audit.clone())
         .build()

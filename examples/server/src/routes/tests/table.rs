@@ -61,6 +61,16 @@ GET /api/connectors JWT admin+ | API_KEY mcp:call
 POST /api/connectors JWT admin+
 DELETE /api/connectors/{id} JWT admin+
 GET /api/audit JWT admin+ | API_KEY mcp:call
+POST /oauth/token NONE
+POST /oauth/revoke NONE
+POST /oauth/introspect NONE
+GET /oauth/authorize NONE
+POST /oauth/authorize NONE
+GET /.well-known/jwks.json NONE
+GET /.well-known/oauth-authorization-server NONE
+GET /.well-known/oauth-protected-resource NONE
+GET /.well-known/oauth-protected-resource/mcp NONE
+GET /.well-known/oauth-protected-resource/mcp/{org} NONE
 ";
 
 #[tokio::test]
