@@ -37,13 +37,16 @@ impl Gateway {
         let demo: Value = server
             .wait_for(|_| serde_json::from_slice(&std::fs::read(&file).ok()?).ok())
             .expect("no file");
-        let api = Api::new(&server);
-        Self {
+        let gateway = Self {
+            api: Api::new(&server),
             server,
-            api,
             demo,
             directory,
+        };
+        for secret in ["password", "org_key", "client_secret"] {
+            gateway.server.keep_secret(gateway.demo(secret));
         }
+        gateway
     }
 
     /// A field of what the demonstration wrote.
@@ -73,7 +76,9 @@ impl Gateway {
             .call("POST", "/oauth/token")
             .header("content-type", "application/x-www-form-urlencoded")
             .body(form);
-        call.send().await.is(200).string("access_token")
+        let token = call.send().await.is(200).string("access_token");
+        self.server.keep_secret(&token);
+        token
     }
 
     /// Makes the provider the org's own, as the document says: issuer, JWKS URI and audience.
