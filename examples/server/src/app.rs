@@ -10,6 +10,7 @@ use gatewright_issuer::{AccessTokens, CredentialIssuer, OAuthClients, SigningKey
 use gatewright_sqlx::SqliteStore;
 
 use crate::idp_hosts::IdpHosts;
+use crate::mcp::OrgConnectors;
 use crate::orgs::Orgs;
 use crate::product::Product;
 use crate::realms::Realms;
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) realms: Arc<Realms>,
     /// Tells what orgs have configured to those who hold it in memory.
     pub(crate) orgs: Arc<Orgs>,
+    /// The connectors of orgs.
+    pub(crate) connectors: Arc<OrgConnectors>,
     /// Which hosts may stand for an identity provider that others may not.
     pub(crate) idp_hosts: Arc<IdpHosts>,
     /// Where what happened is written down.

@@ -30,7 +30,6 @@ impl IdpHosts {
     }
 
     /// The hosts with their ports.
-    #[expect(dead_code, reason = "for whoever connects to them")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u16)> {
         self.0.iter().map(|(host, port)| (&**host, *port))
     }

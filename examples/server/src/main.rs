@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod demo;
 mod failure;
+mod federation;
 mod idp_hosts;
 mod mcp;
 mod ops;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use gatewright_core::dialect::Dialect;
 use gatewright_core::jwt::{Algorithm, LiveKeys, Verifier, VerifierBuilder, VerifierError};
-use gatewright_core::limit::{Rate, RateError};
+use gatewright_core::limit::{Quota, Rate, RateError};
 use gatewright_core::policy::{Limits, Plans, Realm, TokenTrust};
 use gatewright_core::principal::{Mode, Principal, TenantKind};
 use gatewright_core::role::{Roles, RolesError};
 use gatewright_core::scope::{CatalogError, Scope, ScopeCatalog, ScopeSet, ScopeSetError};
 use gatewright_core::store::Account;
+use gatewright_jwks::TenantRegistry;
 
 /// The tenants of the workspace API.
 pub(crate) static WORKSPACE: TenantKind = TenantKind::from_static("workspace");
@@ -39,12 +40,18 @@ pub(crate) struct Realms {
     pub(crate) handle: Realm,
     /// `/mcp`: the tools of workspaces, for whoever the workspace API serves.
     pub(crate) mcp: Realm,
+    /// `/mcp/{org}`: the tools of an org's connectors, for its keys, its clients and whoever its own provider knows. A
+    /// login is for another audience and does not go here, not even an admin's: tools are for credentials that may be
+    /// handed to a machine.
+    pub(crate) mcp_org: Realm,
     /// `/api`: orgs, their keys, clients and connectors.
     pub(crate) gateway: Realm,
     /// `/oauth` and `/.well-known`: the authorization server, for its clients.
     pub(crate) oauth: Realm,
     /// The root: `/whoami`, for whatever credential either family takes.
     pub(crate) root: Realm,
+    /// The identity providers of orgs, whose tokens `mcp_org` and the root take.
+    pub(crate) providers: Arc<TenantRegistry>,
     /// The scopes that may be granted.
     pub(crate) catalog: Arc<ScopeCatalog>,
     /// The `aud` of tokens for the workspace API.
@@ -89,12 +96,15 @@ impl Realms {
         let workspace_audience = format!("{public_url}/api/v1");
         let handle_audience = format!("{public_url}/v2");
         let gateway_audience = format!("{public_url}/api");
-        let verifier = |audience: &str| {
-            Verifier::builder(public_url, audience)
+        let providers = Arc::<TenantRegistry>::default();
+        let ours = |verifier: VerifierBuilder| {
+            verifier
                 .algorithms([Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa])
                 .rfc9068()
                 .private_claims()
         };
+        let verifier = |audience: &str| ours(Verifier::builder(public_url, audience));
+        let of_orgs = Verifier::builder_of_tenants(public_url, format!("{public_url}/mcp/"));
         let trust = |verifier: VerifierBuilder| -> Result<TokenTrust, VerifierError> {
             Ok(TokenTrust::new(verifier.build()?, Arc::clone(keys)))
         };
@@ -138,6 +148,18 @@ impl Realms {
                 ))
                 .limits(unless_off(holder.clone()))
                 .build(),
+            mcp_org: Realm::builder("mcp")
+                .dialect(Dialect::JsonRpc)
+                .roles(org_roles()?)
+                .tenant_kind(ORG.clone())
+                .trust(trust(ours(of_orgs))?)
+                .federate(Arc::<TenantRegistry>::clone(&providers))
+                .plans(org_plans()?)
+                .resource_metadata_of_tenants(&format!(
+                    "{public_url}/.well-known/oauth-protected-resource/mcp/"
+                ))
+                .limits(unless_off(holder.clone().by_plan()))
+                .build(),
             // Whoever logged in to all their handles may go to their orgs with it: such a token is bound to no tenant.
             gateway: Realm::builder("gateway")
                 .dialect(Dialect::Canonical)
@@ -153,6 +175,8 @@ impl Realms {
                 .limits(unless_off(holder.clone()))
                 .build(),
             root: Realm::builder("gatewright")
+                .query_tenant_kind(ORG.clone())
+                .federate(Arc::<TenantRegistry>::clone(&providers))
                 .trust(trust(
                     verifier(&workspace_audience)
                         .audience(&*handle_audience)
@@ -161,6 +185,7 @@ impl Realms {
                 )?)
                 .limits(unless_off(holder))
                 .build(),
+            providers,
             catalog: Arc::new(catalog().map_err(RealmsError::Catalog)?),
             workspace_audience: workspace_audience.into(),
             handle_audience: handle_audience.into(),
@@ -224,6 +249,18 @@ fn plans() -> Result<Plans, RealmsError> {
         .plan(FIRST_PLAN, [], Some(Rate::per_minute(60)?))
         .plan("pro", ["webhooks"], Some(Rate::per_minute(300)?))
         .plan("business", ["webhooks"], Some(Rate::per_minute(1_000)?))
+        .build())
+}
+
+/// What orgs pay for: calls of tools a minute, and a month.
+fn org_plans() -> Result<Plans, RealmsError> {
+    Ok(Plans::builder()
+        .plan(FIRST_PLAN, [], Some(Rate::per_minute(60)?))
+        .quota(FIRST_PLAN, Quota::per_month(10_000)?)
+        .plan("pro", [], Some(Rate::per_minute(300)?))
+        .quota("pro", Quota::per_month(100_000)?)
+        .plan("business", [], Some(Rate::per_minute(1_000)?))
+        .quota("business", Quota::per_month(1_000_000)?)
         .build())
 }
 

@@ -84,9 +84,10 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
     let foundation = Foundation::open(&options, &database, coherence).await?;
     let sealing = start::sealing(sealing_source, &database)?;
     let limits = settings.limits == Limits::Plan;
-    let mut app = foundation.app(sealing, &public_url, limits).await?;
+    let mut app = foundation
+        .app(sealing, &public_url, limits, settings.idp_hosts)
+        .await?;
     app.proxies = settings.proxies;
-    app.idp_hosts = Arc::new(settings.idp_hosts);
     let metrics = Arc::new(
         Metrics::new(
             app.gate.clone(),
@@ -95,6 +96,8 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
         )
         .map_err(|error| Failure::new("the metrics could not be set up").because(error))?,
     );
+    // Before orgs are told of, whose providers' keys are then fetched.
+    metrics.take_in();
 
     let demo = match demo {
         Some(wish) => Some((

@@ -24,7 +24,10 @@ use zeroize::Zeroizing;
 use crate::app::App;
 use crate::audit::{self, AuditLog, AuditWriter};
 use crate::config::{SealingSource, sealing_key};
-use crate::orgs::Orgs;
+use crate::federation::{FederationError, OrgProviders};
+use crate::idp_hosts::IdpHosts;
+use crate::mcp::OrgConnectors;
+use crate::orgs::{OrgListener, Orgs};
 use crate::product::{Product, ProductError};
 use crate::realms::{Realms, RealmsError};
 
@@ -66,6 +69,9 @@ pub(crate) enum StartError {
     /// The realms could not be made.
     #[error(transparent)]
     Realms(#[from] RealmsError),
+    /// Identity providers of orgs cannot be trusted.
+    #[error(transparent)]
+    Federation(#[from] FederationError),
     /// The signing keys cannot be had.
     #[error(
         "the signing keys cannot be used; were they sealed under another key than the one given?"
@@ -157,15 +163,26 @@ impl Foundation {
         sealing: SealingKey,
         public_url: &str,
         limits: bool,
+        idp_hosts: IdpHosts,
     ) -> Result<App, StartError> {
         let product = Product::open(self.store.pool().clone()).await?;
         let signing = Arc::new(self.signing(sealing).await?);
         let realms = Realms::new(signing.live(), public_url, limits)?;
+        let registry = Arc::clone(&realms.providers);
+        let providers = Arc::new(OrgProviders::new(registry, &idp_hosts, public_url)?);
+        let connectors = Arc::<OrgConnectors>::default();
         Ok(App {
             gate: self.gate.clone(),
             store: Arc::clone(&self.store),
-            orgs: Arc::new(Orgs::new(product.clone(), [])),
-            idp_hosts: Arc::default(),
+            orgs: Arc::new(Orgs::new(
+                product.clone(),
+                [
+                    providers as Arc<dyn OrgListener>,
+                    Arc::clone(&connectors) as Arc<dyn OrgListener>,
+                ],
+            )),
+            connectors,
+            idp_hosts: Arc::new(idp_hosts),
             product,
             credentials: self.issuer(&realms),
             tokens: AccessTokens::new(public_url, Arc::clone(&signing), TOKEN_SECS),

@@ -45,9 +45,9 @@ pub(crate) fn init_log(form: LogForm) {
     };
 }
 
-/// The server's metrics. They live in no global.
+/// The server's metrics. They live in no global, unless they are to [take in](Metrics::take_in) what libraries count.
 pub(crate) struct Metrics {
-    recorder: PrometheusRecorder,
+    recorder: Arc<PrometheusRecorder>,
     gate: Gate,
     passwords: Passwords,
     audit: Arc<AuditLog>,
@@ -67,16 +67,23 @@ impl Metrics {
             .set_buckets(BUCKETS)?
             .build_recorder();
         Ok(Self {
-            recorder,
+            recorder: Arc::new(recorder),
             gate,
             passwords,
             audit,
         })
     }
 
+    /// Takes in what libraries count by themselves, such as fetches of key sets. There can be only one who does.
+    pub(crate) fn take_in(&self) {
+        if metrics::set_global_recorder(Arc::clone(&self.recorder)).is_err() {
+            tracing::error!("what libraries count goes elsewhere");
+        }
+    }
+
     /// The text that a scrape gets.
     pub(crate) fn render(&self) -> String {
-        with_local_recorder(&self.recorder, || {
+        with_local_recorder(&*self.recorder, || {
             let stats = self.gate.stats();
             for (cause, count) in stats.refusals {
                 counter!("gatewright_refusals_total", "code" => cause.code().as_str(), "cause" => cause.as_str())
@@ -103,7 +110,7 @@ impl Metrics {
     }
 
     fn request(&self, route: &str, method: &'static str, status: u16, took: Duration) {
-        with_local_recorder(&self.recorder, || {
+        with_local_recorder(&*self.recorder, || {
             histogram!(
                 "http_request_duration_seconds",
                 "route" => route.to_owned(),

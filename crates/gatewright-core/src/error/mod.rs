@@ -50,6 +50,8 @@ struct Detail {
     message: Option<Cow<'static, str>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
     fields: Vec<(&'static str, String)>,
+    /// The tenant that the request named, where the answer says where to read about it. Percent-encoded.
+    tenant: Option<Box<str>>,
 }
 
 impl AuthError {
@@ -170,6 +172,17 @@ impl AuthError {
             .as_ref()
             .map_or(&[][..], |detail| &detail.fields);
         fields.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// Notes the tenant that the request named, as a path segment: for answers that point to something of that tenant.
+    pub(crate) fn with_tenant_segment(mut self, segment: Box<str>) -> Self {
+        self.detail_mut().tenant = Some(segment);
+        self
+    }
+
+    /// The tenant noted, percent-encoded.
+    pub(crate) fn tenant_segment(&self) -> Option<&str> {
+        self.detail.as_ref()?.tenant.as_deref()
     }
 
     fn detail_mut(&mut self) -> &mut Detail {

@@ -7,7 +7,7 @@ use super::decide::judge;
 use crate::error::{AuthError, Cause};
 use crate::limit::LimitState;
 use crate::policy::{CompiledPolicy, Grants};
-use crate::principal::{Mode, Principal, Verified};
+use crate::principal::{Mode, Principal, Tenant, Verified};
 use crate::scope::Scope;
 
 /// What a guard leaves in the extensions of a request that it admitted.
@@ -114,8 +114,11 @@ impl Guarded {
         // What the set answers is not at hand any more; the set itself is.
         let unknown = Grants::default();
         let by_role = principal.mode() == Mode::Jwt && principal.user().is_some();
-        judge(principal, (!by_role).then_some(&unknown), policy, None)
-            .map_err(|shortfall| AuthError::from(shortfall.cause).with_missing(shortfall.missing))
+        judge(principal, (!by_role).then_some(&unknown), policy, None).map_err(|shortfall| {
+            let refusal = AuthError::from(shortfall.cause).with_missing(shortfall.missing);
+            let tenant = principal.tenant().map(Tenant::slug);
+            policy.realm().about(refusal, tenant)
+        })
     }
 
     /// The tightest rate limit that the request was charged to.

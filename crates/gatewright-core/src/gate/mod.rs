@@ -117,13 +117,18 @@ impl Gate {
         arrival: &Arrival<'_>,
     ) -> Admission {
         match self.0.admit(fields, policy, arrival) {
-            Admission::Ready(decision) => {
-                Admission::Ready(decision.inspect_err(|refusal| self.count(refusal)))
-            }
+            Admission::Ready(decision) => Admission::Ready(decision.map_err(|refusal| {
+                self.count(&refusal);
+                policy.realm().about(refusal, arrival.tenant)
+            })),
             Admission::Pending(Pending(pending)) => {
-                let gate = self.clone();
+                let (gate, policy) = (self.clone(), Arc::clone(policy));
+                let tenant: Option<Box<str>> = arrival.tenant.map(Box::from);
                 Admission::Pending(Pending(Box::pin(async move {
-                    pending.await.inspect_err(|refusal| gate.count(refusal))
+                    pending.await.map_err(|refusal| {
+                        gate.count(&refusal);
+                        policy.realm().about(refusal, tenant.as_deref())
+                    })
                 })))
             }
         }

@@ -81,7 +81,12 @@ impl Compiler {
         if required.len() > 64 {
             mistakes.push(PolicyError::TooManyScopes);
         }
-        if policy.tenant.is_some() && realm.tenant_kind().is_none() {
+        let names_kind = match &policy.tenant {
+            None => true,
+            Some(TenantParameter::Path(_)) => realm.tenant_kind().is_some(),
+            Some(TenantParameter::Query(_)) => realm.of_query().tenant_kind().is_some(),
+        };
+        if !names_kind {
             mistakes.push(PolicyError::NoTenantKind);
         }
         let mut alternatives = [const { None }; Mode::ALL.len()];
@@ -109,6 +114,7 @@ impl Compiler {
             Some(TenantParameter::Query(name)) => {
                 let mut named = compiled.copied();
                 named.tenant = Some(name.clone());
+                named.realm = realm.of_query();
                 compiled.named = Some(Arc::new(named));
             }
         }

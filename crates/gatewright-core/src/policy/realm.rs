@@ -1,5 +1,7 @@
 //! What a family of routes has in common.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,17 +22,19 @@ use crate::role::Roles;
 #[derive(Clone, Debug)]
 pub struct Realm(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
     name: Box<str>,
     dialect: Dialect,
     roles: Roles,
     tenant_kind: Option<TenantKind>,
+    query_tenant_kind: Option<TenantKind>,
     tokens: Vec<TokenTrust>,
     federation: Option<Arc<dyn Federation>>,
     plans: Plans,
     limits: Limits,
     resource_metadata: Option<Box<str>>,
+    tenant_metadata: Option<Box<str>>,
     authorization_only: bool,
     cors: Option<Cors>,
     writer: Option<BodyWriter>,
@@ -45,11 +49,13 @@ impl Realm {
             dialect: Dialect::default(),
             roles: Roles::none(),
             tenant_kind: None,
+            query_tenant_kind: None,
             tokens: Vec::new(),
             federation: None,
             plans: Plans::none(),
             limits: Limits::none(),
             resource_metadata: None,
+            tenant_metadata: None,
             authorization_only: false,
             cors: None,
             writer: None,
@@ -98,6 +104,37 @@ impl Realm {
         self.0.resource_metadata.as_deref()
     }
 
+    /// The refusal of a request to this tenant, which knows where that tenant's metadata is.
+    pub(crate) fn about(&self, error: AuthError, tenant: Option<&str>) -> AuthError {
+        if self.0.tenant_metadata.is_none() {
+            return error;
+        }
+        match tenant.and_then(segment) {
+            Some(segment) => error.with_tenant_segment(segment),
+            None => error,
+        }
+    }
+
+    /// Where the metadata is that a refusal points to.
+    fn metadata_of(&self, error: &AuthError) -> Option<Cow<'_, str>> {
+        match (&self.0.tenant_metadata, error.tenant_segment()) {
+            (Some(prefix), Some(tenant)) => Some(format!("{prefix}{tenant}").into()),
+            _ => self.resource_metadata().map(Cow::Borrowed),
+        }
+    }
+
+    /// This realm, serving the kind of tenant that a query names.
+    pub(super) fn of_query(&self) -> Self {
+        match &self.0.query_tenant_kind {
+            Some(kind) if self.0.tenant_kind.is_none() => {
+                let mut inner = Inner::clone(&self.0);
+                inner.tenant_kind = Some(kind.clone());
+                Self(Arc::new(inner))
+            }
+            _ => self.clone(),
+        }
+    }
+
     /// Which pages of other origins may call.
     #[must_use]
     pub fn cors(&self) -> Option<&Cors> {
@@ -123,7 +160,8 @@ impl Realm {
         } else {
             self.dialect()
         };
-        render(error, &self.context(dialect, required))
+        let metadata = self.metadata_of(error);
+        render(error, &self.context(dialect, required, metadata.as_deref()))
     }
 
     pub(super) fn render_rpc(
@@ -132,15 +170,21 @@ impl Realm {
         id: RpcId<'_>,
         required: &[&str],
     ) -> Rendered {
-        let context = self.context(Dialect::JsonRpc, required);
+        let metadata = self.metadata_of(error);
+        let context = self.context(Dialect::JsonRpc, required, metadata.as_deref());
         render(error, &context.with_rpc_id(id))
     }
 
-    fn context<'a>(&'a self, dialect: Dialect, required: &'a [&'a str]) -> RenderContext<'a> {
+    fn context<'a>(
+        &'a self,
+        dialect: Dialect,
+        required: &'a [&'a str],
+        metadata: Option<&'a str>,
+    ) -> RenderContext<'a> {
         let mut context = RenderContext::new(dialect)
             .with_realm(self.name())
             .with_required(required);
-        if let Some(url) = self.resource_metadata() {
+        if let Some(url) = metadata {
             context = context.with_resource_metadata(url);
         }
         if let Some(writer) = &self.0.writer {
@@ -161,6 +205,27 @@ impl Realm {
     pub(crate) fn federation(&self) -> Option<&Arc<dyn Federation>> {
         self.0.federation.as_ref()
     }
+}
+
+/// The longest name of a tenant that is repeated in an answer, in bytes.
+const MAX_SEGMENT_BYTES: usize = 128;
+
+/// The name as a segment of a path (RFC 3986 §3.3), which nobody reads as anything else: all but unreserved characters are
+/// percent-encoded. `None` for what no URL can hold as a segment (RFC 3986 §5.2.4), and for what is too long to repeat.
+fn segment(name: &str) -> Option<Box<str>> {
+    if matches!(name, "" | "." | "..") || name.len() > MAX_SEGMENT_BYTES {
+        return None;
+    }
+    let mut segment = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            // Writing to a string never fails.
+            let _ = write!(segment, "%{byte:02X}");
+        }
+    }
+    Some(segment.into())
 }
 
 /// Describes a [`Realm`]. Everything is optional: a realm that is told nothing else accepts keys and has no roles.
@@ -186,6 +251,15 @@ impl RealmBuilder {
     #[must_use]
     pub fn tenant_kind(mut self, kind: TenantKind) -> Self {
         self.0.tenant_kind = Some(kind);
+        self
+    }
+
+    /// The kind of tenant that a query names ([`Policy::tenant_from_query`](super::Policy::tenant_from_query)), in a realm
+    /// whose credentials are of more than one kind of tenant. Where a request names none, credentials of every kind go
+    /// there. A realm that has a [`tenant_kind`](Self::tenant_kind) means that one, whatever is said here.
+    #[must_use]
+    pub fn query_tenant_kind(mut self, kind: TenantKind) -> Self {
+        self.0.query_tenant_kind = Some(kind);
         self
     }
 
@@ -225,6 +299,26 @@ impl RealmBuilder {
     #[must_use]
     pub fn resource_metadata(mut self, url: &str) -> Self {
         self.0.resource_metadata = Some(url.into());
+        self
+    }
+
+    /// Where the metadata of each tenant's own resource is (RFC 9728 §3.1): this prefix, and behind it the tenant that the
+    /// request named, as one path segment. It stands in challenges in place of
+    /// [`resource_metadata`](Self::resource_metadata), for tenants that exist and for others alike.
+    ///
+    /// ```
+    /// use gatewright_core::policy::Realm;
+    /// use gatewright_core::principal::TenantKind;
+    ///
+    /// let realm = Realm::builder("mcp")
+    ///     .tenant_kind(TenantKind::from_static("org"))
+    ///     .resource_metadata_of_tenants("https://api.example/.well-known/oauth-protected-resource/mcp/")
+    ///     .build();
+    /// assert_eq!(realm.resource_metadata(), None);
+    /// ```
+    #[must_use]
+    pub fn resource_metadata_of_tenants(mut self, prefix: &str) -> Self {
+        self.0.tenant_metadata = Some(prefix.into());
         self
     }
 

@@ -59,7 +59,8 @@ impl RefreshPolicy {
         self
     }
 
-    /// For how long after the end of any fetch an unknown `kid` causes no other one.
+    /// For how long after a fetch that an unknown `kid` caused, or that failed, an unknown `kid` causes no other one. Keys
+    /// that were fetched by schedule, the first ones among them, delay nothing.
     #[must_use]
     pub fn with_cool_down(mut self, cool_down: Duration) -> Self {
         self.cool_down = cool_down;

@@ -54,7 +54,9 @@ pub(super) struct State {
     pub(super) fetching: bool,
     /// Somebody waits for a fetch that has not begun.
     pub(super) wanted: bool,
-    /// The end of the last fetch, by the monotonic clock.
+    /// Somebody asked for the fetch that is under way, before it began.
+    pub(super) asked: bool,
+    /// The end of the last fetch that was asked for or failed, by the monotonic clock.
     pub(super) ended_at: Option<u64>,
     pub(super) ended: Ended,
     pub(super) error: Option<FetchError>,
@@ -117,6 +119,7 @@ impl RemoteKeys {
             state: Mutex::new(State {
                 fetching: true,
                 wanted: false,
+                asked: false,
                 ended_at: None,
                 ended,
                 error: None,

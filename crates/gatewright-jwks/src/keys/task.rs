@@ -109,7 +109,10 @@ impl Shared {
         let now = self.policy.clock.monotonic_nanos();
         let mut state = self.state();
         state.fetching = false;
-        state.ended_at = Some(now);
+        // Keys that came by themselves are no reason to miss the rotation that follows on them.
+        if state.asked || outcome.is_err() {
+            state.ended_at = Some(now);
+        }
         state.error = outcome.err();
         state.ended = Ended {
             fetches: state.ended.fetches.saturating_add(1),
@@ -132,7 +135,7 @@ impl Shared {
         // Whichever it is.
         let _ = timeout(pause, asked).await;
         let mut state = self.state();
-        state.wanted = false;
+        state.asked = std::mem::take(&mut state.wanted);
         state.fetching = true;
     }
 }

@@ -33,7 +33,10 @@ async fn provider() -> (TestAuthority, JwksServer) {
 async fn fetched(server: &JwksServer, policy: RefreshPolicy) -> RemoteKeys {
     let http = allowing(server.url()).build().unwrap();
     let keys = RemoteKeys::from_jwks_url(&http, &server.jwks_url(), policy).unwrap();
-    keys.refetch().await.unwrap();
+    // Not asked for: whoever asks later may cause a fetch at once.
+    while keys.fetched_at().is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     keys
 }
 
@@ -82,28 +85,41 @@ async fn a_hundred_unknown_kids_are_one_fetch() {
 }
 
 #[tokio::test]
-async fn a_fetch_cools_down_for_thirty_seconds_after_its_end() {
+async fn a_rotation_right_after_the_first_fetch_is_followed() {
+    let (authority, server) = provider().await;
+    let keys = fetched(&server, still(&FakeClock::at(1_000))).await;
+    authority.rotate_keys();
+    let token = authority.token("usr_1").sign();
+    assert_eq!(keys.refetch().await, Ok(()));
+    assert_eq!(verify(&authority, &keys, &token), Ok(()));
+    assert_eq!(keys.refetch().now_or_never(), Some(Ok(())));
+    assert_eq!(server.jwks_requests(), 2);
+}
+
+#[tokio::test]
+async fn a_fetch_that_was_asked_for_cools_down_for_thirty_seconds_after_its_end() {
     let (authority, server) = provider().await;
     let clock = FakeClock::at(1_000);
     let keys = fetched(&server, still(&clock)).await;
+    assert_eq!(keys.refetch().await, Ok(()));
     authority.rotate_keys();
     for _ in 0..30 {
         assert_eq!(keys.refetch().now_or_never(), Some(Ok(())));
         assert_eq!(keys.live().load().len(), 1);
         clock.advance(1);
     }
-    assert_eq!(server.jwks_requests(), 1);
+    assert_eq!(server.jwks_requests(), 2);
     let asked = keys.refetch();
     // Asked within the fetch, answered at its end.
     clock.advance(100);
     assert_eq!(asked.await, Ok(()));
-    assert_eq!((server.jwks_requests(), keys.live().load().len()), (2, 2));
+    assert_eq!((server.jwks_requests(), keys.live().load().len()), (3, 2));
     // It began at 30 s and ended at 130 s.
     clock.advance(29);
     assert_eq!(keys.refetch().now_or_never(), Some(Ok(())));
     clock.advance(1);
     assert_eq!(keys.refetch().await, Ok(()));
-    assert_eq!(server.jwks_requests(), 3);
+    assert_eq!(server.jwks_requests(), 4);
 }
 
 #[tokio::test]
@@ -332,5 +348,6 @@ fn who_waits_needs_no_runtime() {
     assert_eq!(other.block_on(keys.refetch()), Ok(()));
     assert_eq!(keys.live().load().len(), 1);
     drop(runtime);
-    assert_eq!(other.block_on(keys.refetch()), Ok(()), "it cools down");
+    let left = other.block_on(keys.refetch());
+    assert!(left.is_err(), "nobody is left to fetch");
 }

@@ -1,9 +1,9 @@
 //! One fetch for all who trust the same provider.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use gatewright_core::federation::KeySource;
-use gatewright_jwks::{KeySources, UrlError};
+use gatewright_jwks::{KeySources, RemoteKeys, UrlError};
 use gatewright_testing::FakeClock;
 
 use crate::server::Server;
@@ -23,13 +23,20 @@ async fn the_same_url_is_one_source_while_somebody_holds_it() {
         .from_jwks_url(&format!("{}/b", server.url()))
         .unwrap();
     assert!(!Arc::ptr_eq(&first, &other));
-    first.refetch().await.unwrap();
-    other.refetch().await.unwrap();
+    fetched(&first).await;
+    fetched(&other).await;
     assert_eq!(server.seen().len(), 2);
     drop((first, again));
     let anew = sources.from_jwks_url(server.url()).unwrap();
-    anew.refetch().await.unwrap();
+    fetched(&anew).await;
     assert_eq!(server.seen().len(), 3);
+}
+
+/// Waits for the first fetch, and asks for none.
+async fn fetched(keys: &RemoteKeys) {
+    while keys.fetched_at().is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use gatewright_sqlx::SqliteOptions;
 
 use crate::app::App;
 use crate::failure::Failure;
+use crate::idp_hosts::IdpHosts;
 use crate::start::Foundation;
 use crate::{output, routes};
 
@@ -78,7 +79,9 @@ async fn routed(public_url: Option<String>) -> Result<(Foundation, App, RouteTab
     // It seals a key that is never used and gone in a moment.
     let sealing = SealingKey::new(&[0; SealingKey::LEN])?;
     let url = public_url.as_deref().unwrap_or("http://127.0.0.1:8080");
-    let app = foundation.app(sealing, url, true).await?;
+    let app = foundation
+        .app(sealing, url, true, IdpHosts::default())
+        .await?;
     let (_, table) = routes::router(app.clone())?;
     Ok((foundation, app, table))
 }

@@ -6,23 +6,18 @@
 //!
 //! What each tool asks of its callers is said once, beside the tool.
 
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "served at `/mcp/{org}`, once organisations are routes of this server"
-    )
-)]
 mod connector;
 mod endpoint;
 mod server;
 mod workspace;
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 use gatewright_axum::{GuardedRouter, post};
-use gatewright_core::error::ErrorCode;
-use gatewright_core::gate::Gate;
+use gatewright_core::error::{Cause, ErrorCode};
+use gatewright_core::gate::{Gate, Guarded};
 use gatewright_core::policy::{Policy, Realm};
 use gatewright_tower::mcp::{SiteError, ToolErrors, ToolTable, TrustedSites};
 use serde_json::json;
@@ -31,16 +26,10 @@ use crate::app::App;
 use crate::realms::Realms;
 use crate::routes::Site;
 use crate::web::{Failure, Operation, Operations};
-pub(crate) use connector::Connector;
-#[cfg_attr(
-    not(test),
-    expect(
-        unused_imports,
-        reason = "served at `/mcp/{org}`, once organisations are routes of this server"
-    )
-)]
-pub(crate) use connector::ConnectorKind;
+pub(crate) use connector::OrgConnectors;
 use connector::OrgTools;
+#[cfg(test)]
+pub(crate) use connector::{Connector, ConnectorKind};
 use workspace::WorkspaceTools;
 
 /// What is known of MCP before the first request.
@@ -79,18 +68,11 @@ impl Mcp {
     ///
     /// # Errors
     /// [`Failure`], where the body does not arrive. Everything else is answered in JSON-RPC.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "served at `/mcp/{org}`, once organisations are routes of this server"
-        )
-    )]
     pub(crate) async fn connectors(
         &self,
         app: &App,
         realm: &Realm,
-        connectors: Vec<Connector>,
+        connectors: Arc<[connector::Connector]>,
         request: Request,
     ) -> Result<Response, Failure> {
         let tools = OrgTools::new(app.gate.clone(), realm.clone(), connectors);
@@ -106,10 +88,28 @@ pub(crate) fn routes(gate: &Gate, realms: &Realms, app: &App) -> GuardedRouter<S
         .route("/mcp", post(either, workspace))
 }
 
+/// `/mcp/{org}`: the tools of an org's connectors. A key, a client's token or a token of the org's own provider need no
+/// scope to come here: what they may call is judged by what they ask for, and lists are cut to it.
+pub(crate) fn org_routes(gate: &Gate, realms: &Realms, app: &App) -> GuardedRouter<Site> {
+    let either = Policy::jwt().or(Policy::api_key()).or(Policy::external());
+    GuardedRouter::new(gate.clone(), realms.mcp_org.clone())
+        .behind_proxies(app.proxies.clone())
+        .route("/mcp/{org}", post(either.tenant_from("org"), org))
+}
+
 /// `POST /mcp`
 async fn workspace(State(site): State<Site>, request: Request) -> Result<Response, Failure> {
     let tools = WorkspaceTools::new(site.app.clone(), site.mcp.workspace.clone());
     endpoint::serve(&site.app, &site.mcp.sites, tools, request).await
+}
+
+/// `POST /mcp/{org}`
+async fn org(State(site): State<Site>, request: Request) -> Result<Response, Failure> {
+    let caller = Guarded::of(request.extensions().get())?.caller()?;
+    let tenant = caller.tenant().ok_or(Cause::NoMembership)?;
+    let connectors = site.app.connectors.of(tenant);
+    let (app, realm) = (&site.app, &site.app.realms.mcp_org);
+    site.mcp.connectors(app, realm, connectors, request).await
 }
 
 /// What is sent and answered.
@@ -135,9 +135,8 @@ pub(crate) fn operations(at: &mut Operations) {
             "error": {"type": "object", "required": ["code", "message"]},
         },
     });
-    at.at(
-        "POST /mcp",
-        Operation::new("MCP", "Send a message to the tools of the workspace")
+    let spoken = |summary| {
+        Operation::new("MCP", summary)
             .about("The Streamable HTTP transport of the Model Context Protocol, without sessions and streams.")
             .takes_schema(&request)
             .answers_schema(200, "The answer", "application/json", &answer)
@@ -147,6 +146,19 @@ pub(crate) fn operations(at: &mut Operations) {
                 ErrorCode::InsufficientScope,
                 ErrorCode::InsufficientRole,
                 ErrorCode::UnsupportedMediaType,
-            ]),
+            ])
+    };
+    let slug = json!({"type": "string"});
+    at.at(
+        "POST /mcp",
+        spoken("Send a message to the tools of the workspace"),
+    )
+    .at(
+        "POST /mcp/{org}",
+        spoken("Send a message to the tools of the org's connectors").path(
+            "org",
+            "The org's slug",
+            &slug,
+        ),
     );
 }

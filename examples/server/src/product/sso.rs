@@ -33,7 +33,7 @@ pub(crate) struct SsoConfig {
     pub(crate) required_groups: Vec<String>,
     /// The claim that names groups.
     pub(crate) groups_claim: String,
-    /// The claims that hold scopes; the first that a token has counts.
+    /// The claims that hold scopes; what all of them say counts.
     pub(crate) scope_claims: Vec<String>,
     /// What a token may do that has none of those claims, separated by spaces.
     pub(crate) default_scope: String,

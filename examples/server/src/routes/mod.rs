@@ -34,7 +34,7 @@ use gatewright_issuer::AuthorizationServer;
 use crate::app::App;
 use crate::mcp::{self, Mcp};
 pub(crate) use caller::Member;
-pub(crate) use gateway::connector_id;
+pub(crate) use gateway::{connector_id, same_issuer};
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use whoami::Whoami;
 pub(crate) use workspace::keys;
@@ -104,11 +104,16 @@ pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouterError> {
         openapi: OnceLock::new(),
     }));
     let (gate, realms) = (&site.app.gate, &site.app.realms);
-    let anybody = Policy::jwt().or(Policy::pat()).or(Policy::api_key());
+    let anybody = Policy::jwt()
+        .or(Policy::pat())
+        .or(Policy::api_key())
+        .or(Policy::external())
+        .tenant_from_query("org");
     let (router, table) = GuardedRouter::new(gate.clone(), realms.root.clone())
         .behind_proxies(site.app.proxies.clone())
         .route("/whoami", get(anybody, whoami::whoami))
         .merge(mcp::routes(gate, realms, &site.app))
+        .merge(mcp::org_routes(gate, realms, &site.app))
         .route("/openapi.json", get(Policy::public(), openapi::openapi))
         .nest("/api/v1", workspace::routes(gate, realms))
         .nest("/v2", handle::routes(gate, realms))

@@ -62,6 +62,11 @@ fn operations(at: &mut Operations) {
     at.at(
         "GET /whoami",
         Operation::new("Credentials", "Say what this credential is")
+            .may_query(
+                "org",
+                "The org in which the credential is to be judged; a token of an org's own provider needs it",
+                &json!({"type": "string"}),
+            )
             .answers::<Whoami>(200, "The verified principal"),
     )
     .at(

@@ -12,9 +12,9 @@ use crate::web::{rfc3339, schema};
 /// The verified principal.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Whoami {
-    /// `jwt`, `pat` or `api_key`.
+    /// `jwt`, `pat`, `api_key` or `external`.
     kind: String,
-    /// `user:` or `client:`, and the id.
+    /// `user:`, `client:` or `external:`, and the id.
     subject: String,
     #[schema(required = true)]
     tenant: Option<TenantView>,

@@ -4,9 +4,11 @@
 //! may call the tools of all connectors of its organisation, one with `mcp:call:<id>` those of one.
 
 mod clock;
+mod held;
 mod kind;
 mod org;
 mod text;
 
+pub(crate) use held::OrgConnectors;
 pub(crate) use kind::ConnectorKind;
 pub(crate) use org::{Connector, OrgTools};

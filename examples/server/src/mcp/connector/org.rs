@@ -36,12 +36,12 @@ pub(crate) struct OrgTools(Arc<Inner>);
 struct Inner {
     gate: Gate,
     realm: Realm,
-    connectors: Vec<Connector>,
+    connectors: Arc<[Connector]>,
 }
 
 impl OrgTools {
     /// Those of `connectors`, judged in `realm`.
-    pub(crate) fn new(gate: Gate, realm: Realm, connectors: Vec<Connector>) -> Self {
+    pub(crate) fn new(gate: Gate, realm: Realm, connectors: Arc<[Connector]>) -> Self {
         Self(Arc::new(Inner {
             gate,
             realm,
@@ -58,11 +58,13 @@ impl OrgTools {
 }
 
 impl ToolPolicies for OrgTools {
-    fn policy(&self, tool: &str, _: &Guarded) -> Option<Arc<CompiledPolicy>> {
+    fn policy(&self, tool: &str, guarded: &Guarded) -> Option<Arc<CompiledPolicy>> {
         let (connector, _) = self.find(tool)?;
         // `mcp:call` covers it.
         let scope = format!("mcp:call:{}", connector.id);
-        let policy = Policy::api_key().or(Policy::jwt()).scope(&scope);
+        // Which credentials go here at all was judged by the route.
+        let mode = guarded.principal()?.mode();
+        let policy = Policy::mode(mode).scope(&scope);
         // Ids are made by the server. One that makes no scope has no tool that could be called.
         self.0.gate.compile_passing(&policy, &self.0.realm).ok()
     }

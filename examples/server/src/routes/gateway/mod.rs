@@ -15,6 +15,7 @@ use gatewright_core::policy::Policy;
 
 pub(crate) use connectors::new_id as connector_id;
 pub(super) use operations::operations;
+pub(crate) use sso::same_issuer;
 
 use super::Site;
 use crate::realms::{MCP_CALL, Realms};

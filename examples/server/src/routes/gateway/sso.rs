@@ -280,7 +280,7 @@ fn provider_url(field: &str, value: &str, hosts: &IdpHosts) -> Result<(), Failur
 }
 
 /// Whether two issuers are one but for how they are written.
-fn same_issuer(one: &str, other: &str) -> bool {
+pub(crate) fn same_issuer(one: &str, other: &str) -> bool {
     plain(one) == plain(other)
 }
 

@@ -414,7 +414,8 @@ async fn tools_of_connectors_go_by_scope() {
                 connector("conn_1", ConnectorKind::Text),
                 connector("conn__2", ConnectorKind::Clock),
             ];
-            mcp.connectors(&app, &realm, connectors, request).await
+            mcp.connectors(&app, &realm, connectors.into(), request)
+                .await
         }
     };
     let policy = Policy::api_key().tenant_from("org");

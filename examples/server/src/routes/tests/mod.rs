@@ -31,8 +31,10 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::federation::OrgProviders;
 use crate::idp_hosts::IdpHosts;
-use crate::orgs::Orgs;
+use crate::mcp::OrgConnectors;
+use crate::orgs::{OrgListener, Orgs};
 use crate::product::Product;
 use crate::realms::{HANDLE, ORG, Realms, WORKSPACE};
 
@@ -77,13 +79,22 @@ impl Server {
 
     /// Behind proxies, which the tests are.
     pub(super) async fn start_behind(proxies: Option<TrustedProxies>, limits: bool) -> Self {
+        Self::start_among(&[], proxies, limits).await
+    }
+
+    /// One that may reach these hosts for keys.
+    pub(super) async fn start_beside(host: &str) -> Self {
+        Self::start_among(&[host], None, false).await
+    }
+
+    async fn start_among(hosts: &[&str], proxies: Option<TrustedProxies>, limits: bool) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("gatewright.db");
         let store = Arc::new(SqliteStore::open(path.to_str().unwrap()).await.unwrap());
         let audit = Arc::<Recorded>::default();
-        let mut app = app(store, &url, limits, audit.clone()).await;
+        let mut app = app(store, &url, limits, audit.clone(), hosts).await;
         app.proxies = proxies;
         let (router, table) = super::router(app.clone()).unwrap();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -214,7 +225,14 @@ pub(super) fn refused(answer: (u16, Value)) -> (u16, String) {
     (status, code.unwrap_or_default().to_owned())
 }
 
-async fn app(store: Arc<SqliteStore>, public_url: &str, limits: bool, audit: Arc<Recorded>) -> App {
+async fn app(
+    store: Arc<SqliteStore>,
+    public_url: &str,
+    limits: bool,
+    audit: Arc<Recorded>,
+    hosts: &[&str],
+) -> App {
+    let idp_hosts = [&["127.0.0.1:9000"], hosts].concat();
     let now = SystemClock::new().now();
     let signing = SigningKeys::open(
         store.clone(),
@@ -235,11 +253,17 @@ async fn app(store: Arc<SqliteStore>, public_url: &str, limits: bool, audit: Arc
         .unwrap();
     let catalog = Arc::clone(&realms.catalog);
     let product = Product::open(store.pool().clone()).await.unwrap();
+    let idp_hosts = Arc::new(IdpHosts::parse(&idp_hosts.join(",")).unwrap());
+    let registry = Arc::clone(&realms.providers);
+    let providers = OrgProviders::new(registry, &idp_hosts, public_url).unwrap();
+    let connectors = Arc::<OrgConnectors>::default();
+    let listeners: [Arc<dyn OrgListener>; 2] = [Arc::new(providers), connectors.clone()];
     App {
         credentials: CredentialIssuer::new(gate.clone(), store.clone(), catalog, audit.clone()),
         gate,
-        orgs: Arc::new(Orgs::new(product.clone(), [])),
-        idp_hosts: Arc::new(IdpHosts::parse("127.0.0.1:9000").unwrap()),
+        orgs: Arc::new(Orgs::new(product.clone(), listeners)),
+        connectors,
+        idp_hosts,
         product,
         tokens: AccessTokens::new(public_url, signing.clone(), 3_600),
         store,
