@@ -34,6 +34,7 @@ mod gateway_documents;
 mod gateway_provider;
 mod gateway_proxy;
 mod gateway_sso;
+mod gateway_tokens;
 mod isolation;
 mod lists;
 mod orgs;

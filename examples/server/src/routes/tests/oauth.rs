@@ -10,8 +10,11 @@ use super::{Server, text};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const GRANT: &str = "grant_type=client_credentials";
-/// Names that need no escaping, as the server's own have none.
-const NOBODY: (&str, &str) = ("apx_client_0000000000000000", "apx_secret_no");
+/// A client that there is not. Its secret has the right form, so presenting it is a guess.
+const NOBODY: (&str, &str) = (
+    "apx_client_0000000000000000",
+    "apx_secret_000000000000000000000000",
+);
 
 struct World {
     server: Server,
@@ -67,8 +70,8 @@ async fn client(server: &Server, org: &TenantId, owner: &str, scopes: &str) -> (
     let owner = gatewright_core::principal::UserId::new(format!("usr_{owner}")).unwrap();
     let clients = server.app.clients();
     let request = clients.request(org.clone(), owner, ScopeSet::parse(scopes).unwrap());
-    let client = clients.register(request, &Authority::operator());
-    let client = client.await.unwrap();
+    let authority = Authority::operator();
+    let client = clients.register(request, &authority).await.unwrap();
     (client.id.to_string(), client.secret.expose().to_owned())
 }
 
