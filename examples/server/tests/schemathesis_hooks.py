@@ -10,8 +10,6 @@ def before_call(ctx, case, kwargs):
     is_right = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
     if is_right and case.query:
         case.query.pop("cursor", None)
-    # A client authenticates itself in one way alone (RFC 6749 section 2.3): the form is one already.
-    if case.path.startswith("/oauth/"):
-        for headers in (case.headers, kwargs.get("headers")):
-            if headers:
-                headers.pop("Authorization", None)
+    # A client authenticates itself in one way alone (RFC 6749 section 2.3), and a header field is there already.
+    if is_right and case.path.startswith("/oauth/") and isinstance(case.body, dict):
+        case.body.pop("client_secret", None)

@@ -23,7 +23,7 @@ fn of_endpoints(at: &mut Operations) {
     let token = json!({
         "grant_type": {"type": "string", "enum": ["client_credentials"]},
         "scope": {"type": "string", "description": "Some of the client's scopes; all of them unless said.", "examples": ["mcp:call"]},
-        "resource": {"type": "array", "items": url, "description": "What the token is for, which is the org's `/mcp/{org}` anyway (RFC 8707)."},
+        "resource": {"type": "array", "items": url, "maxItems": 16, "description": "What the token is for, which is the org's `/mcp/{org}` anyway (RFC 8707)."},
     });
     let granted = closed(
         &["access_token", "token_type", "expires_in", "scope"],
@@ -153,7 +153,14 @@ fn form(required: &str, mut parameters: Value) -> Value {
             ["client_id", "client_secret"].map(|name| (name.to_owned(), json!({"type": "string"})));
         parameters.extend(credentials);
     }
-    json!({"type": "object", "required": [required], "properties": parameters})
+    // What nobody knows is passed over, but stands there once (RFC 6749 §3.2).
+    json!({
+        "type": "object",
+        "required": [required],
+        "properties": parameters,
+        "additionalProperties": {"type": "string"},
+        "maxProperties": 32,
+    })
 }
 
 fn closed(required: &[&str], properties: &Value) -> Value {
