@@ -470,3 +470,56 @@ impl Limits {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Cause;
+
+    #[test]
+    fn a_challenge_names_the_metadata_of_the_tenant_that_was_asked_for() {
+        let realm = Realm::builder("mcp").resource_metadata("https://a.test/all");
+        let realm = realm
+            .resource_metadata_of_tenants("https://a.test/of/")
+            .build();
+        let long = "a".repeat(MAX_SEGMENT_BYTES + 1);
+        for (tenant, url) in [
+            (Some("acme"), "https://a.test/of/acme"),
+            (
+                Some("a\", evil=\"b"),
+                "https://a.test/of/a%22%2C%20evil%3D%22b",
+            ),
+            (Some("a\r\nb: c"), "https://a.test/of/a%0D%0Ab%3A%20c"),
+            (Some("../a?b#c"), "https://a.test/of/..%2Fa%3Fb%23c"),
+            (Some("%2e"), "https://a.test/of/%252e"),
+            (Some("é"), "https://a.test/of/%C3%A9"),
+            (Some(".."), "https://a.test/all"),
+            (Some("."), "https://a.test/all"),
+            (Some(""), "https://a.test/all"),
+            (Some(&*long), "https://a.test/all"),
+            (None, "https://a.test/all"),
+        ] {
+            let refusal = realm.about(Cause::NothingPresented.into(), tenant);
+            let rendered = realm.refusal(&refusal, false);
+            let expected = format!("Bearer realm=\"mcp\", resource_metadata=\"{url}\"");
+            assert!(
+                rendered.fields.contains(&("www-authenticate", expected)),
+                "{tenant:?}: {:?}",
+                rendered.fields
+            );
+            assert!(!format!("{refusal:?}{refusal}").contains("of/"));
+        }
+    }
+
+    #[test]
+    fn a_query_may_name_a_kind_that_the_realm_does_not_serve_alone() {
+        let [org, handle] = ["org", "handle"].map(TenantKind::new);
+        let open = Realm::builder("all").query_tenant_kind(org.clone());
+        let open = open.build();
+        assert_eq!(open.tenant_kind(), None);
+        assert_eq!(open.of_query().tenant_kind(), Some(&org));
+        let one = Realm::builder("one").tenant_kind(handle.clone());
+        let one = one.query_tenant_kind(org).build();
+        assert_eq!(one.of_query().tenant_kind(), Some(&handle));
+    }
+}

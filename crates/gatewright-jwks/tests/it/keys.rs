@@ -345,9 +345,11 @@ fn who_waits_needs_no_runtime() {
     let other = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    assert_eq!(other.block_on(keys.refetch()), Ok(()));
+    // The first may have come in time for the fetch that nobody asked for.
+    for _ in 0..2 {
+        assert_eq!(other.block_on(keys.refetch()), Ok(()));
+    }
     assert_eq!(keys.live().load().len(), 1);
     drop(runtime);
-    let left = other.block_on(keys.refetch());
-    assert!(left.is_err(), "nobody is left to fetch");
+    assert_eq!(other.block_on(keys.refetch()), Ok(()), "it cools down");
 }

@@ -7,6 +7,7 @@ mod handle;
 mod hostile;
 mod mcp;
 mod oauth;
+mod mcp_org;
 mod proxies;
 mod table;
 mod workspace;

@@ -4,8 +4,9 @@ use super::{Server, answer, refused};
 
 /// Everything that is served, with what it asks for.
 const ROUTES: &str = "
-GET /whoami JWT | PAT | API_KEY
+GET /whoami JWT | PAT | API_KEY | EXTERNAL
 POST /mcp JWT member+ | API_KEY
+POST /mcp/{org} JWT | API_KEY | EXTERNAL
 GET /openapi.json NONE
 POST /api/v1/users/login NONE
 GET /api/v1/users/me JWT member+ | API_KEY users.read
