@@ -11,13 +11,12 @@ use gatewright_core::error::Cause;
 use gatewright_core::jwt::Algorithm;
 use gatewright_core::principal::{CredentialId, UserId};
 use gatewright_core::scope::ScopeSet;
-use gatewright_issuer::{AccessTokens, Grant, KeyLifetimes, SealingKey, SigningKeys};
+use gatewright_issuer::{AccessTokens, Authority, Grant, KeyLifetimes, SealingKey, SigningKeys};
 use gatewright_sqlx::{SqliteOptions, SqliteStore};
 use reqwest::Response;
 use serde_json::{Value, json};
 
 use super::{Server, answer, refused, text};
-use crate::clients::{self, NewClient};
 use crate::realms::ORG;
 
 const MCP: &str = "/mcp/acme-corp";
@@ -277,13 +276,12 @@ async fn a_clients_token_is_for_its_org_and_a_login_is_for_none() {
     let world = World::new().await;
     let app = &world.server.app;
     let acme = gatewright_core::principal::TenantId::new("ten_acme-corp").unwrap();
-    let new = NewClient {
-        tenant: acme.clone(),
-        owner: UserId::new("usr_ada").unwrap(),
-        name: "agent".to_owned(),
-        scopes: ScopeSet::parse("mcp:call").unwrap(),
-    };
-    let client = clients::mint(app, new).await.unwrap().id;
+    let clients = app.clients();
+    let ada = UserId::new("usr_ada").unwrap();
+    let scopes = ScopeSet::parse("mcp:call").unwrap();
+    let request = clients.request(acme.clone(), ada, scopes).named("agent");
+    let operator = Authority::operator();
+    let client = clients.register(request, &operator).await.unwrap().id;
     let token = |org: &str, scopes: &str| {
         let audience = format!("{}/mcp/{org}", app.public_url);
         let scopes = ScopeSet::parse(scopes).unwrap();
