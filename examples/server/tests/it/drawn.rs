@@ -144,8 +144,8 @@ fn every_drift_is_listed_and_is_no_success() {
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
         "- GET /v2/coverage realm=handle JWT\n+ GET /v2/coverage realm=handle NONE\n\
-         + GET /whoami realm=gatewright JWT | PAT | API_KEY\n\
-         - GET /whoareyou realm=gatewright JWT | PAT | API_KEY\n",
+         + GET /whoami realm=gatewright tenant=?org JWT | PAT | API_KEY | EXTERNAL\n\
+         - GET /whoareyou realm=gatewright tenant=?org JWT | PAT | API_KEY | EXTERNAL\n",
     );
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains(": 3; if they are meant"), "{told}");
