@@ -150,7 +150,7 @@ pub(crate) fn operations(at: &mut Operations) {
                 ErrorCode::UnsupportedMediaType,
             ])
     };
-    let slug = json!({"type": "string"});
+    let slug = json!({"type": "string", "pattern": "^[a-z0-9-]{3,40}$", "examples": ["acme-corp"]});
     at.at(
         "POST /mcp",
         spoken("Send a message to the tools of the workspace"),
