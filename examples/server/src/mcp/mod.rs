@@ -117,11 +117,13 @@ pub(crate) fn operations(at: &mut Operations) {
     let id = json!({"type": ["string", "integer"]});
     let request = json!({
         "type": "object",
-        "required": ["jsonrpc", "id", "method"],
+        // Without an `id` it is a notification.
+        "required": ["jsonrpc", "method"],
         "properties": {
             "jsonrpc": {"const": "2.0"},
             "id": id,
-            "method": {"type": "string", "examples": ["tools/list", "tools/call"]},
+            // Others, such as `tools/call`, need parameters of their own.
+            "method": {"type": "string", "examples": ["tools/list"]},
             "params": {"type": "object"},
         },
     });
@@ -148,7 +150,7 @@ pub(crate) fn operations(at: &mut Operations) {
                 ErrorCode::UnsupportedMediaType,
             ])
     };
-    let slug = json!({"type": "string"});
+    let slug = json!({"type": "string", "pattern": "^[a-z0-9-]{3,40}$", "examples": ["acme-corp"]});
     at.at(
         "POST /mcp",
         spoken("Send a message to the tools of the workspace"),

@@ -67,7 +67,9 @@ fn operations(at: &mut Operations) {
                 "The org in which the credential is to be judged; a token of an org's own provider needs it",
                 &json!({"type": "string"}),
             )
-            .answers::<Whoami>(200, "The verified principal"),
+            .answers::<Whoami>(200, "The verified principal")
+            // Of a key that belongs to another org.
+            .refuses(&[ErrorCode::InsufficientScope]),
     )
     .at(
         "GET /openapi.json",

@@ -79,7 +79,9 @@ async fn the_conformance_suite_finds_what_it_looks_for() {
         .env("CREDENTIAL", credential);
     let (_proxy, hello) = Companion::start(command);
     let url = format!("{}{}", hello["base"].as_str().unwrap(), gateway.path());
-    let runs: [(&str, &str, Findings<'_>); 7] = [
+    let runs: [(&str, &str, Findings<'_>); 9] = [
+        ("server-initialize", "2025-11-25", &[]),
+        ("ping", "2025-11-25", &[]),
         ("tools-list", "2025-11-25", &[]),
         ("tools-list", "2026-07-28", &[]),
         ("dns-rebinding-protection", "2025-11-25", &[]),

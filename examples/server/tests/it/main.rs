@@ -9,7 +9,6 @@
 
 mod call;
 mod forge;
-#[expect(dead_code, reason = "the calls to `/mcp/{org}` come with that route")]
 mod gateway;
 mod libraries;
 mod node;
@@ -29,8 +28,12 @@ mod documents;
 mod drawn;
 #[cfg(target_os = "linux")]
 mod flood;
+mod gateway_clients;
+mod gateway_conformance;
+mod gateway_documents;
 mod gateway_provider;
 mod gateway_proxy;
+mod gateway_sso;
 mod gateway_tokens;
 mod isolation;
 mod lists;

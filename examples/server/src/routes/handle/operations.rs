@@ -194,7 +194,7 @@ fn coverage() -> Value {
                     "type": "object",
                     "required": ["mode"],
                     "properties": {
-                        "mode": {"type": "string", "enum": ["JWT", "PAT", "API_KEY"]},
+                        "mode": {"type": "string", "enum": ["JWT", "PAT", "API_KEY", "EXTERNAL"]},
                         "scopes": {"type": "array", "items": {"type": "string"}},
                         "role": {"type": "string"},
                         "feature": {"type": "string"},

@@ -276,12 +276,12 @@ async fn a_clients_token_is_for_its_org_and_a_login_is_for_none() {
     let world = World::new().await;
     let app = &world.server.app;
     let acme = gatewright_core::principal::TenantId::new("ten_acme-corp").unwrap();
-    let (clients, owner) = (app.clients(), UserId::new("usr_ada").unwrap());
-    let request = clients.request(acme.clone(), owner, ScopeSet::parse("mcp:call").unwrap());
-    let minted = clients
-        .register(request.named("agent"), &Authority::operator())
-        .await;
-    let client = minted.unwrap().id;
+    let clients = app.clients();
+    let ada = UserId::new("usr_ada").unwrap();
+    let scopes = ScopeSet::parse("mcp:call").unwrap();
+    let request = clients.request(acme.clone(), ada, scopes).named("agent");
+    let operator = Authority::operator();
+    let client = clients.register(request, &operator).await.unwrap().id;
     let token = |org: &str, scopes: &str| {
         let audience = format!("{}/mcp/{org}", app.public_url);
         let scopes = ScopeSet::parse(scopes).unwrap();
