@@ -44,10 +44,10 @@ mod mint;
 mod registry;
 mod secret;
 
-pub(crate) use classify::begins_as_jwt;
 pub use classify::{
     Credential, JwtShape, MAX_JWT_LENGTH, MAX_SECRET_LENGTH, Malformed, SecretCredential,
 };
+pub(crate) use classify::{Glance, begins_as_jwt};
 pub use cookie::{CookieValue, MAX_COOKIE_LENGTH, cookie};
 pub use fields::{Field, Fields, Presented, Source, presented, query_has_token};
 pub(crate) use fields::{candidate, is_token68};

@@ -17,8 +17,8 @@ use super::upkeep::Rehash;
 use super::{Admission, Arrival};
 use crate::audit::AuditSink;
 use crate::credential::{
-    Credential, Fields, Formats, Malformed, Presented, begins_as_jwt, candidate, is_token68,
-    presented, query_has_token,
+    Credential, Fields, Formats, Glance, Malformed, Presented, begins_as_jwt, candidate,
+    is_token68, presented, query_has_token,
 };
 use crate::error::{AuthError, Cause};
 use crate::hash::{HashPool, ProofDigest, ProofKey, TagKeys};
@@ -160,13 +160,14 @@ impl Shared {
             {
                 return answer;
             }
-            if let Some(name) = self.formats.glance(token)
+            let glance = self.formats.glance(token);
+            if let Some(name) = glance.and_then(Glance::name)
                 && let Some(answer) =
                     self.admit_known_secret(token, name, self.request(policy, arrival))
             {
                 return answer;
             }
-            match self.formats.classify(token) {
+            match self.formats.classify_after(token, glance) {
                 Ok(credential) => {
                     return self.admit_credential(credential, self.request(policy, arrival));
                 }
