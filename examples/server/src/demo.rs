@@ -124,17 +124,22 @@ impl Demo {
             handle,
             api_key,
             pat,
+            org,
             org_key,
+            client_id,
+            client_secret,
             ..
         } = self;
         let (password, api_key, pat) = (&**password, &**api_key, &**pat);
-        let org_key = &**org_key;
+        let (org_key, client_secret) = (&**org_key, &**client_secret);
         format!(
             "\nTry it:\n\n\
              curl -H 'Authorization: Bearer {api_key}' {base_url}/whoami\n\
              curl -H 'Authorization: Bearer {api_key}' {base_url}/api/v1/users/api-keys\n\
              curl -H 'Authorization: Bearer {pat}' {base_url}/v2/public/handles/{handle}/links\n\
              curl -H 'X-API-Key: {org_key}' {base_url}/api/connectors\n\
+             curl -H 'X-API-Key: {org_key}' -H 'Content-Type: application/json' -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{{}}}}' {base_url}/mcp/{org}\n\
+             curl -d grant_type=client_credentials -d client_id={client_id} -d client_secret={client_secret} {base_url}/oauth/token\n\
              curl -H 'Content-Type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}' {base_url}/api/v1/users/login\n"
         )
     }
@@ -227,7 +232,7 @@ mod tests {
             .lines()
             .filter(|line| line.starts_with("curl"))
             .collect();
-        assert_eq!(lines.len(), 5);
+        assert_eq!(lines.len(), 7);
         assert!(
             lines
                 .iter()

@@ -32,9 +32,12 @@ const BUCKETS: &[f64] = &[
 /// The label of requests that no route matched. What was asked for is the caller's to choose, so it is no label.
 const UNMATCHED: &str = "unmatched";
 
-/// Sends log lines to standard error. `RUST_LOG` says which; from `info` on if it says nothing.
+/// What is logged if nobody says otherwise. rmcp begins and ends a service for each request, and says so.
+const LOGGED: &str = "info,rmcp=warn";
+
+/// Sends log lines to standard error. `RUST_LOG` says which; [`LOGGED`] if it says nothing.
 pub(crate) fn init_log(form: LogForm) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

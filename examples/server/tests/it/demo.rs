@@ -52,7 +52,7 @@ async fn every_line_that_it_prints_works_as_it_is() {
     let lines = server
         .wait_for(|server| {
             let lines = curl_lines(&server.out());
-            (lines.len() >= 4).then_some(lines)
+            (lines.len() >= 7).then_some(lines)
         })
         .expect("too few lines");
     for line in &lines {
@@ -61,7 +61,14 @@ async fn every_line_that_it_prints_works_as_it_is() {
     }
     // Together they show every credential.
     let all = lines.join("\n");
-    for field in ["email", "password", "api_key", "pat", "org_key"] {
+    for field in [
+        "email",
+        "password",
+        "api_key",
+        "pat",
+        "org_key",
+        "client_secret",
+    ] {
         let value = demo[field].as_str().unwrap();
         assert!(all.contains(value), "no line with the {field}");
     }
