@@ -5,12 +5,15 @@
 //!
 //! - [`parse`], [`JsonError`]: one JSON text (RFC 8259) in which no object names a member twice.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::fmt;
+mod names;
+mod visit;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+
+use serde::de::DeserializeSeed;
 use serde_json::Value;
+
+use visit::{Members, ROOT, Read};
 
 /// How deep arrays and objects may nest.
 const MAX_DEPTH: u8 = 32;
@@ -193,291 +196,11 @@ impl Number {
     }
 }
 
-/// Few objects have more members than this; comparing each pair is then faster than sorting.
-const PAIRWISE: usize = 16;
-
-fn repeats(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
-    if members.len() <= PAIRWISE {
-        return members
-            .iter()
-            .enumerate()
-            .any(|(at, (name, _))| members.iter().skip(at + 1).any(|(other, _)| other == name));
-    }
-    let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
-    names.sort_unstable();
-    names.windows(2).any(|pair| pair.first() == pair.last())
-}
-
-/// The names of one object so far.
-#[derive(Default)]
-struct Names<'a> {
-    /// A bit for every name. Where a name's is not set, it is new.
-    marks: u64,
-    few: [&'a str; PAIRWISE],
-    /// How many of `few` are names.
-    count: usize,
-    /// Those that `few` has no place for, and those spelt with escapes.
-    more: BTreeSet<Cow<'a, str>>,
-}
-
-impl<'a> Names<'a> {
-    /// Whether `name` was there before; from now on it is.
-    fn repeats(&mut self, name: Cow<'a, str>) -> bool {
-        let text = name.as_bytes();
-        let ends = text.first().zip(text.last());
-        let (first, last) = ends.map_or((0, 0), |(first, last)| (*first, *last));
-        let mark = usize::from(first) * 5 + usize::from(last) * 11 + text.len();
-        let mark = 1 << (mark % 64);
-        let repeats = self.marks & mark != 0
-            && (self.few.iter().take(self.count).any(|other| *other == name)
-                || self.more.contains(&name));
-        self.marks |= mark;
-        match (self.few.get_mut(self.count), name) {
-            (Some(place), Cow::Borrowed(name)) => {
-                *place = name;
-                self.count += 1;
-            }
-            (_, name) => {
-                self.more.insert(name);
-            }
-        }
-        repeats
-    }
-}
-
-const ROOT: Node = Node { depth: 0 };
-
-#[derive(Clone, Copy)]
-struct Node {
-    depth: u8,
-}
-
-impl Node {
-    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
-        if self.depth >= MAX_DEPTH {
-            return Err(E::custom("nested too deep"));
-        }
-        Ok(Self {
-            depth: self.depth + 1,
-        })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Node {
-    type Value = Json<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Node {
-    type Value = Json<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E>(self, bool: bool) -> Result<Json<'de>, E> {
-        Ok(Json::Bool(bool))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Json<'de>, E> {
-        Ok(Json::Number(Number::Unsigned(number)))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Json<'de>, E> {
-        Ok(Json::Number(Number::from_signed(number)))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Json<'de>, E> {
-        Number::from_float(number)
-            .map(Json::Number)
-            .ok_or_else(|| E::custom("number out of range"))
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
-        Ok(Json::String(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
-        Ok(Json::String(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'de>, A::Error> {
-        let inner = self.inner()?;
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(inner)? {
-            items.push(item);
-        }
-        Ok(Json::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
-        let inner = self.inner()?;
-        let mut members = Vec::with_capacity(if self.depth == 0 { PAIRWISE } else { 0 });
-        while let Some(name) = map.next_key_seed(Name)? {
-            match name {
-                Key::Text(name) => members.push((name, map.next_value_seed(inner)?)),
-                Key::Number if members.is_empty() => {
-                    return map.next_value_seed(NumberText).map(Json::Number);
-                }
-                Key::Number => return Err(A::Error::custom("reserved member")),
-            }
-        }
-        let repeated = repeats(&members);
-        Ok(Json::Object(Object { members, repeated }))
-    }
-}
-
-/// Reads a text whose members are wanted one by one.
-struct Members<F>(F);
-
-/// What [`Members`] found.
-enum Read<'de> {
-    Members {
-        repeated: bool,
-    },
-    /// No object.
-    Other(Json<'de>),
-}
-
-impl<'de, F: FnMut(Cow<'de, str>, Json<'de>)> DeserializeSeed<'de> for Members<F> {
-    type Value = Read<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read<'de>, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, F: FnMut(Cow<'de, str>, Json<'de>)> Visitor<'de> for Members<F> {
-    type Value = Read<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Read<'de>, E> {
-        ROOT.visit_unit().map(Read::Other)
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, bool: bool) -> Result<Read<'de>, E> {
-        ROOT.visit_bool(bool).map(Read::Other)
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Read<'de>, E> {
-        ROOT.visit_u64(number).map(Read::Other)
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Read<'de>, E> {
-        ROOT.visit_i64(number).map(Read::Other)
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Read<'de>, E> {
-        ROOT.visit_f64(number).map(Read::Other)
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Read<'de>, E> {
-        ROOT.visit_str(text).map(Read::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Read<'de>, A::Error> {
-        ROOT.visit_seq(seq).map(Read::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read<'de>, A::Error> {
-        let Self(mut take) = self;
-        let inner = ROOT.inner()?;
-        let mut names = Names::default();
-        let mut repeated = false;
-        while let Some(name) = map.next_key_seed(Name)? {
-            match name {
-                Key::Text(name) => {
-                    let value = map.next_value_seed(inner)?;
-                    repeated |= names.repeats(name.clone()) || value.repeats();
-                    take(name, value);
-                }
-                Key::Number if names.marks == 0 => {
-                    let number = map.next_value_seed(NumberText)?;
-                    return Ok(Read::Other(Json::Number(number)));
-                }
-                Key::Number => return Err(A::Error::custom("reserved member")),
-            }
-        }
-        Ok(Read::Members { repeated })
-    }
-}
-
-enum Key<'de> {
-    Text(Cow<'de, str>),
-    /// Not from the text, which can't spell it: serde_json says that a number follows.
-    Number,
-}
-
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Key<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key<'de>, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Name {
-    type Value = Key<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member's name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Key<'de>, E> {
-        Ok(if name == NUMBER_TOKEN {
-            Key::Number
-        } else {
-            Key::Text(Cow::Borrowed(name))
-        })
-    }
-
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Key<'de>, E> {
-        // Spelt with escapes, so that the search over the text could not see it.
-        if name.starts_with(RESERVED) {
-            return Err(E::custom("reserved member"));
-        }
-        Ok(Key::Text(Cow::Owned(name.to_owned())))
-    }
-}
-
-struct NumberText;
-
-impl<'de> DeserializeSeed<'de> for NumberText {
-    type Value = Number;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Number, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for NumberText {
-    type Value = Number;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the text of a number")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Number, E> {
-        Number::from_text(text).ok_or_else(|| E::custom("number out of range"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde::de::Visitor as _;
     use serde::de::value::{BorrowedStrDeserializer, MapDeserializer};
 
     fn number(text: &str) -> Option<Number> {
@@ -565,7 +288,7 @@ mod tests {
     /// As serde_json hands a number over when `arbitrary_precision` is on.
     fn number_as_text(text: &'static str) -> Result<Json<'static>, serde::de::value::Error> {
         let token = BorrowedStrDeserializer::<serde::de::value::Error>::new(NUMBER_TOKEN);
-        Node { depth: 0 }.visit_map(MapDeserializer::new([(token, text)].into_iter()))
+        ROOT.visit_map(MapDeserializer::new([(token, text)].into_iter()))
     }
 
     #[test]
