@@ -113,6 +113,7 @@ pub mod policy;
 pub mod principal;
 pub mod role;
 pub mod scope;
+pub mod session;
 pub mod source;
 pub mod store;
 mod stripe;

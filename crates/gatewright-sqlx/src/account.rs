@@ -1,10 +1,11 @@
 //! People's accounts.
 
 use gatewright_core::hash::Phc;
-use gatewright_core::principal::UserId;
+use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::store::{
     Account, AccountStore, BoxFuture, ChangeKey, InsertOutcome, StoreError, Unpublished,
 };
+use gatewright_core::time::Timestamp;
 
 use crate::dialect::{Arg, Columns, Dialect};
 use crate::revocation::raise_user_epoch;
@@ -24,6 +25,10 @@ pub(crate) const NAME_MEMBER: &str = "UPDATE memberships SET email = $2 WHERE us
 pub(crate) const SET_PASSWORD: &str = "UPDATE accounts SET password = $2 WHERE id = $1";
 pub(crate) const SWAP_PASSWORD: &str =
     "UPDATE accounts SET password = $3 WHERE id = $1 AND password = $2";
+pub(crate) const VERIFY: &str =
+    "UPDATE accounts SET verified = 1, password = COALESCE(password, $2)
+    WHERE id = $1 AND verified = 0";
+pub(crate) const SET_NAME: &str = "UPDATE accounts SET name = $2 WHERE id = $1";
 const SET_PLATFORM_ADMIN: &str = "UPDATE accounts SET platform_admin = $2 WHERE id = $1";
 
 impl<D: Dialect> AccountStore for SqlStore<D> {
@@ -73,10 +78,41 @@ impl<D: Dialect> AccountStore for SqlStore<D> {
         })
     }
 
+    fn verify_account<'a>(
+        &'a self,
+        user: &'a UserId,
+        password: Option<Phc>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut write = self.write().await?;
+            let password = password.as_ref().map(Phc::as_str);
+            let args = [user.as_str().into(), password.into()];
+            let verified = write.execute(VERIFY, &args).await?;
+            write.commit().await?;
+            Ok(verified > 0)
+        })
+    }
+
+    fn set_name<'a>(
+        &'a self,
+        user: &'a UserId,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut write = self.write().await?;
+            let args = [user.as_str().into(), name.into()];
+            let named = write.execute(SET_NAME, &args).await?;
+            write.commit().await?;
+            Ok(named > 0)
+        })
+    }
+
     fn set_password<'a>(
         &'a self,
         user: &'a UserId,
         password: Phc,
+        _keep: Option<&'a SessionId>,
+        _now: Timestamp,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         Box::pin(async move {
             let mut write = self.write().await?;

@@ -23,6 +23,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "principal",
         &["credential", "role", "scope", "stripe", "time"],
     ),
+    ("session", &["time"]),
     (
         "store",
         &[
@@ -32,6 +33,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "principal",
             "role",
             "scope",
+            "session",
             "time",
         ],
     ),

@@ -56,11 +56,31 @@ pub enum AuditKind {
     ConnectorAdded,
     /// A tenant took a connector away.
     ConnectorRemoved,
+    /// A login session was ended before its time.
+    SessionEnded,
+    /// A refresh token was presented that had been used before, and its session ended for it.
+    RefreshReused,
+    /// Somebody signed up.
+    SignedUp,
+    /// An account's mail address was proven.
+    AddressVerified,
+    /// An account got a new password.
+    PasswordChanged,
+    /// Somebody was invited to a tenant.
+    Invited,
+    /// An invitation was taken back.
+    InviteWithdrawn,
+    /// An account was linked to an identity provider.
+    LoginLinked,
+    /// A link to an identity provider was ended.
+    LoginUnlinked,
+    /// Somebody is no longer a member of a tenant.
+    MemberRemoved,
 }
 
 impl AuditKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 21] = [
         Self::Minted,
         Self::Rotated,
         Self::Revoked,
@@ -72,6 +92,16 @@ impl AuditKind {
         Self::SsoChanged,
         Self::ConnectorAdded,
         Self::ConnectorRemoved,
+        Self::SessionEnded,
+        Self::RefreshReused,
+        Self::SignedUp,
+        Self::AddressVerified,
+        Self::PasswordChanged,
+        Self::Invited,
+        Self::InviteWithdrawn,
+        Self::LoginLinked,
+        Self::LoginUnlinked,
+        Self::MemberRemoved,
     ];
 
     /// The name in logs and stores, in snake case.
@@ -89,6 +119,16 @@ impl AuditKind {
             Self::SsoChanged => "sso_changed",
             Self::ConnectorAdded => "connector_added",
             Self::ConnectorRemoved => "connector_removed",
+            Self::SessionEnded => "session_ended",
+            Self::RefreshReused => "refresh_reused",
+            Self::SignedUp => "signed_up",
+            Self::AddressVerified => "address_verified",
+            Self::PasswordChanged => "password_changed",
+            Self::Invited => "invited",
+            Self::InviteWithdrawn => "invite_withdrawn",
+            Self::LoginLinked => "login_linked",
+            Self::LoginUnlinked => "login_unlinked",
+            Self::MemberRemoved => "member_removed",
         }
     }
 }

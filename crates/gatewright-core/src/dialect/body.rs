@@ -158,6 +158,7 @@ fn oauth_code(code: ErrorCode) -> &'static str {
         | ErrorCode::InvalidPayload
         | ErrorCode::ValidationError
         | ErrorCode::RefreshTokenMissing
+        | ErrorCode::InvalidLink
         | ErrorCode::NotFound
         | ErrorCode::MethodNotAllowed
         | ErrorCode::Conflict

@@ -115,6 +115,9 @@ causes! {
     /// A refresh token that was used before.
     RefreshReused = "refresh_reused" => InvalidRefreshToken;
 
+    /// A mailed token that is unknown, has expired, or was used before.
+    MailedTokenInvalid = "mailed_token_invalid" => InvalidLink;
+
     /// A good JWT where only secrets go.
     WrongModeJwt = "wrong_mode_jwt" => InvalidTokenFormat;
     /// A good secret where only a JWT goes, or another kind of secret.

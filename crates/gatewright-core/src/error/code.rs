@@ -48,6 +48,8 @@ error_codes! {
     UnauthorizedClient = "unauthorized_client", 400, "The client may not use this grant type";
     /// The token endpoint doesn't know this grant type (RFC 6749 §5.2).
     UnsupportedGrantType = "unsupported_grant_type", 400, "The grant type is not supported";
+    /// A mailed token that is unknown, has expired, or was used before.
+    InvalidLink = "invalid_link", 400, "The link is not valid any more";
     /// The `resource` asked for is not ours (RFC 8707 §2).
     InvalidTarget = "invalid_target", 400, "The requested resource is not known";
     /// Nothing was presented.

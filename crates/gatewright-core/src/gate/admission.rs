@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::error::AuthError;
@@ -61,14 +62,17 @@ pub struct Admitted {
     pub principal: Option<Verified<Principal>>,
     /// The tightest rate limit that the request was charged to.
     pub limits: Option<LimitState>,
+    /// The `Set-Cookie` line that the answer carries: of a visitor who has a new cookie.
+    pub set_cookie: Option<Arc<str>>,
 }
 
 /// What the answer to an admitted request has besides what the service says.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct AnswerFields {
     verified: bool,
     vary: Vary,
     limits: Option<LimitState>,
+    set_cookie: Option<Arc<str>>,
 }
 
 /// By which credential fields an answer varies.
@@ -95,6 +99,7 @@ impl Admitted {
                 (true, true) => Vary::Both,
             },
             limits: self.limits,
+            set_cookie: self.set_cookie.clone(),
         }
     }
 }
@@ -126,5 +131,12 @@ impl AnswerFields {
     #[inline]
     pub const fn limits(&self) -> Option<&LimitState> {
         self.limits.as_ref()
+    }
+
+    /// The value of the `set-cookie` field to add, if there is one. The service's own stay.
+    #[must_use]
+    #[inline]
+    pub fn set_cookie(&self) -> Option<&str> {
+        self.set_cookie.as_deref()
     }
 }

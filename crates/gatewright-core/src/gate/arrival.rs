@@ -8,6 +8,7 @@ pub struct Arrival<'a> {
     pub(super) tenant: Option<&'a str>,
     pub(super) source: Option<IpAddr>,
     pub(super) query: Option<&'a str>,
+    pub(super) safe: bool,
 }
 
 impl<'a> Arrival<'a> {
@@ -18,6 +19,7 @@ impl<'a> Arrival<'a> {
             tenant: None,
             source: None,
             query: None,
+            safe: false,
         }
     }
 
@@ -40,6 +42,14 @@ impl<'a> Arrival<'a> {
     #[must_use]
     pub const fn query(mut self, query: Option<&'a str>) -> Self {
         self.query = query;
+        self
+    }
+
+    /// Whether the method is one that changes nothing (RFC 9110 §9.2.1). Unless that is said, who comes by a cookie must come
+    /// from a page of our own.
+    #[must_use]
+    pub const fn safe_method(mut self, safe: bool) -> Self {
+        self.safe = safe;
         self
     }
 }

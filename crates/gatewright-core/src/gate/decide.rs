@@ -194,7 +194,11 @@ fn after(
     decision: Result<Option<Verified<Principal>>, AuthError>,
 ) -> Result<Admitted, AuthError> {
     match charged {
-        Ok(limits) => decision.map(|principal| Admitted { principal, limits }),
+        Ok(limits) => decision.map(|principal| Admitted {
+            principal,
+            limits,
+            set_cookie: None,
+        }),
         Err(LimitError::Refused(refusal)) => Err(limited(&refusal)),
         Err(_) => Err(AuthError::from(Cause::LimiterUnavailable)),
     }

@@ -2,7 +2,7 @@
 
 use super::{BoxFuture, InsertOutcome, StoreError, Unpublished};
 use crate::hash::Phc;
-use crate::principal::UserId;
+use crate::principal::{SessionId, UserId};
 use crate::time::Timestamp;
 
 /// A person's account.
@@ -62,12 +62,29 @@ pub trait AccountStore: Send + Sync {
     /// Stores a new account, unless its id or mail address is taken.
     fn insert_account(&self, account: Account) -> BoxFuture<'_, Result<InsertOutcome, StoreError>>;
 
-    /// Changes the password and raises the user's epoch in one step, so that every token issued before is
-    /// refused. Answers whether the account exists.
+    /// Marks the account's address as proven, and sets its password where it has none and one is given. Answers whether it
+    /// was unproven before; an account that was proven stays as it is.
+    fn verify_account<'a>(
+        &'a self,
+        user: &'a UserId,
+        password: Option<Phc>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Changes what the user is called. Answers whether the account exists.
+    fn set_name<'a>(
+        &'a self,
+        user: &'a UserId,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Changes the password, raises the user's epoch and ends the user's sessions but `keep`, all in one step: every token
+    /// issued before is refused, and no session that was open before is carried on. Answers whether the account exists.
     fn set_password<'a>(
         &'a self,
         user: &'a UserId,
         password: Phc,
+        keep: Option<&'a SessionId>,
+        now: Timestamp,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>>;
 
     /// Replaces the password's hash by a newer one of the same password, only if `old` still stands there. The

@@ -11,7 +11,9 @@ mod credential;
 mod keys;
 mod memory;
 mod page;
+mod people;
 mod revocation;
+mod session;
 mod tenant;
 
 use std::future::Future;
@@ -26,7 +28,14 @@ pub use credential::{
 pub use keys::{KeyStore, StoredSigningKey, StoredTagKey};
 pub use memory::MemoryStore;
 pub use page::{Cursor, Page, PageRequest};
+pub use people::{
+    AcceptOutcome, Invite, InviteStore, LinkedLogin, LinkedLoginStore, MailedPurpose, MailedToken,
+    MailedTokenStore, UnlinkOutcome,
+};
 pub use revocation::{RevocationStore, TokenRef, TokenStanding};
+pub use session::{
+    RefreshPlace, RefreshRecord, RefreshRotation, SessionFilter, SessionRecord, SessionStore,
+};
 pub use tenant::{Member, Membership, MembershipStore, RemoveOutcome, RoleOutcome, TenantRef};
 
 /// A future that can be sent to another thread, boxed so that the store traits stay object safe.

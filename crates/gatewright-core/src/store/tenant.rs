@@ -137,7 +137,8 @@ pub trait MembershipStore: Send + Sync {
         keep: &'a str,
     ) -> BoxFuture<'a, Result<Unpublished<RoleOutcome>, StoreError>>;
 
-    /// Ends a membership, but never that of the last member with the role `keep`.
+    /// Ends a membership, but never that of the last member with the role `keep`. The user's sessions that were opened for the
+    /// tenant end in the same step ([`SessionStore`](super::SessionStore)).
     fn remove_member<'a>(
         &'a self,
         tenant: &'a TenantId,

@@ -87,7 +87,12 @@ async fn what_one_process_changes_another_forgets() {
             ),
             3 | 4 => revoke_k1(&writer).await,
             5 => drop(writer.raise_user_epoch(&alice()).await.unwrap()),
-            6 => drop(writer.set_password(&alice(), hash(4)).await.unwrap()),
+            6 => drop(
+                writer
+                    .set_password(&alice(), hash(4), None, 0)
+                    .await
+                    .unwrap(),
+            ),
             7 => drop(
                 writer
                     .put_member(&acme(), &alice(), "member")

@@ -93,13 +93,13 @@ pub async fn a_new_password_ends_every_token<S: Store>(store: Arc<S>) {
     let key = [ChangeKey::User("usr_alice".into())];
     for number in 1..=2 {
         let before = world.epoch(&world.alice).await;
-        assert!(publishing(&key, world.store.set_password(&world.alice, hash(number))).await);
+        assert!(publishing(&key, world.store.set_password(&world.alice, hash(number), None, 0)).await);
         assert_eq!(world.password(&world.alice).await, is(number));
         assert!(world.epoch(&world.alice).await > before);
     }
     assert_eq!((world.password(&world.bob).await, world.epoch(&world.bob).await), (None, 0));
     let nobody = user("usr_none");
-    assert!(!settled(world.store.set_password(&nobody, hash(1)).await));
+    assert!(!settled(world.store.set_password(&nobody, hash(1), None, 0).await));
     assert!(world.store.account(&nobody).await.unwrap().is_none());
 }
 
@@ -109,7 +109,7 @@ pub async fn a_password_is_swapped_only_where_it_stands<S: Store>(store: Arc<S>)
     assert!(!world.store.swap_password(&world.alice, &hash(1), hash(2)).await.unwrap());
     assert_eq!(world.password(&world.alice).await, None);
 
-    settled(world.store.set_password(&world.alice, hash(1)).await);
+    settled(world.store.set_password(&world.alice, hash(1), None, 0).await);
     let epoch = world.epoch(&world.alice).await;
     assert!(world.store.swap_password(&world.alice, &hash(1), hash(2)).await.unwrap());
     assert!(!world.store.swap_password(&world.alice, &hash(1), hash(3)).await.unwrap());
@@ -122,7 +122,7 @@ pub async fn a_password_is_swapped_only_where_it_stands<S: Store>(store: Arc<S>)
 /// Of many rehashes at the same time one is stored; a password set meanwhile is never undone by one.
 pub async fn of_many_swaps_of_one_password_one_succeeds<S: Store>(store: Arc<S>) {
     let world = World::new(store).await;
-    settled(world.store.set_password(&world.alice, hash(1)).await);
+    settled(world.store.set_password(&world.alice, hash(1), None, 0).await);
     let swapped = together((2..18).map(|number| {
         let world = world.clone();
         async move { world.store.swap_password(&world.alice, &hash(1), hash(number)).await.unwrap() }
@@ -136,7 +136,7 @@ pub async fn of_many_swaps_of_one_password_one_succeeds<S: Store>(store: Arc<S>)
         let world = world.clone();
         async move {
             if sets {
-                assert!(settled(world.store.set_password(&world.alice, hash(30)).await));
+                assert!(settled(world.store.set_password(&world.alice, hash(30), None, 0).await));
             } else {
                 let old = hash(winner);
                 world.store.swap_password(&world.alice, &old, hash(31)).await.unwrap();

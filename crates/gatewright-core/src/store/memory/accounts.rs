@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use super::MemoryStore;
 use crate::hash::Phc;
-use crate::principal::UserId;
+use crate::principal::{SessionId, UserId};
 use crate::store::{
     Account, AccountStore, BoxFuture, ChangeKey, InsertOutcome, StoreError, Unpublished,
 };
+use crate::time::Timestamp;
 
 /// Accounts by id, and the id of each mail address in lower case.
 #[derive(Default)]
@@ -79,10 +80,45 @@ impl AccountStore for MemoryStore {
         Box::pin(async move { Ok(self.write().accounts.insert(account)) })
     }
 
+    fn verify_account<'a>(
+        &'a self,
+        user: &'a UserId,
+        password: Option<Phc>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut state = self.write();
+            let account = state.accounts.by_id.get_mut(user);
+            let Some(account) = account.filter(|account| !account.verified) else {
+                return Ok(false);
+            };
+            account.verified = true;
+            if account.password.is_none() {
+                account.password = password;
+            }
+            Ok(true)
+        })
+    }
+
+    fn set_name<'a>(
+        &'a self,
+        user: &'a UserId,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut state = self.write();
+            let account = state.accounts.by_id.get_mut(user);
+            Ok(account
+                .map(|account| name.clone_into(&mut account.name))
+                .is_some())
+        })
+    }
+
     fn set_password<'a>(
         &'a self,
         user: &'a UserId,
         password: Phc,
+        _keep: Option<&'a SessionId>,
+        _now: Timestamp,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         Box::pin(async move {
             let mut state = self.write();

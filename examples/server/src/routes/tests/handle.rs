@@ -362,7 +362,11 @@ async fn a_changed_password_ends_the_tokens_issued_before() {
         .hash(super::PASSWORD.as_bytes())
         .unwrap()
         .await;
-    let changed = app.store.set_password(&ada, hash.unwrap()).await.unwrap();
+    let changed = app
+        .store
+        .set_password(&ada, hash.unwrap(), None, app.gate.clock().now())
+        .await
+        .unwrap();
     app.gate.changes().publish(changed);
     let refusal = refused(server.get("/v2/handles", &jwt).await);
     assert_eq!(refusal, (401, "token_revoked".to_owned()));
