@@ -35,26 +35,47 @@ pub(super) struct Token {
     seat: ArcSwap<Seat>,
     /// A user in no tenant, where the seat is in one and the token is used elsewhere too.
     alone: OnceLock<Box<Caller>>,
-    /// The generations of everything that the standing was read under: user or client, session, token; for a machine also
-    /// its record and tenants.
-    stamps: [Stamp; 5],
+    /// The generations of everything that the standing was read under: user or client, session, token.
+    stamps: [Stamp; 3],
     charged: Remembered,
 }
 
 /// What a token says besides whose it is.
 #[derive(Clone)]
 struct Claimed {
-    /// What the scopes of a machine's token answer; a user's token is judged by role.
-    grants: Option<Box<Grants>>,
-    /// The tenant that the token is bound to.
-    tenant: Option<TenantId>,
-    /// The slug of the tenant whose audience the token names, where that rule is the one that it was accepted by.
-    audience: Option<Box<str>>,
+    /// Apart, as most tokens are a user's.
+    machine: Option<Box<Machine>>,
+    /// Apart, as most tokens name no tenant.
+    bound: Option<Box<Bound>>,
     /// Whether the token has a `jti`, which then is the identity's credential.
     has_jti: bool,
     epoch: u64,
     /// From when the token is verified again.
     good_until: Timestamp,
+}
+
+/// What is known of a machine's token alone.
+#[derive(Clone)]
+struct Machine {
+    /// What its scopes answer; a user's token is judged by role.
+    grants: Grants,
+    /// The generations of its record and of tenants, under which the standing was read.
+    stamps: [Stamp; 2],
+}
+
+/// Where a token is good, if not everywhere.
+#[derive(Clone)]
+struct Bound {
+    /// The tenant that the token is bound to.
+    tenant: Option<TenantId>,
+    /// The slug of the tenant whose audience the token names, where that rule is the one that it was accepted by.
+    audience: Option<Box<str>>,
+}
+
+impl Claimed {
+    fn tenant(&self) -> Option<&TenantId> {
+        self.bound.as_ref()?.tenant.as_ref()
+    }
 }
 
 /// The holder of a token: a machine in the tenant of its record, a user in none until the token is used in one. Most are used
@@ -76,7 +97,7 @@ impl Token {
         claimed: Claimed,
         identity: Identity,
         tenancy: Option<Arc<Tenancy>>,
-        stamps: [Stamp; 5],
+        stamps: [Stamp; 3],
     ) -> Self {
         Self {
             claimed,
@@ -183,7 +204,10 @@ impl Shared {
     /// The answer, if memory knows all that it takes. The token is looked at where it lies: a warm call copies nothing and
     /// counts no reference.
     fn judge_known_token(&self, token: &Token, request: Request<'_>) -> Option<Admission> {
-        if !self.is_current(&token.stamps) {
+        let machine = token.claimed.machine.as_deref();
+        if !self.is_current(&token.stamps)
+            || machine.is_some_and(|machine| !self.is_current(&machine.stamps))
+        {
             return None;
         }
         let seat = token.seat.load();
@@ -247,8 +271,13 @@ impl Shared {
                 .collect::<Option<_>>()?,
             ScopeClaim::Malformed => return None,
         };
-        let grants = matches!(subject, Subject::Client(_))
-            .then(|| Box::new(Grants::new(&scopes, self.compiler.requirements())));
+        let machine = match &subject {
+            Subject::Client(id) => Some(Box::new(Machine {
+                grants: Grants::new(&scopes, self.compiler.requirements()),
+                stamps: self.machine_stamps(id),
+            })),
+            _ => None,
+        };
         let session = match claims.session_id() {
             Some(sid) => Some(SessionId::new(sid).ok()?),
             None => None,
@@ -266,10 +295,11 @@ impl Shared {
             expires_at: Some(claims.expires_at()),
             session,
         };
+        let audience = audience.map(Box::from);
+        let is_bound = tenant.is_some() || audience.is_some();
         let claimed = Claimed {
-            grants,
-            tenant,
-            audience: audience.map(Box::from),
+            machine,
+            bound: is_bound.then(|| Box::new(Bound { tenant, audience })),
             has_jti: claims.jti().is_some(),
             epoch: claims.epoch().unwrap_or(0),
             good_until,
@@ -295,23 +325,15 @@ impl Shared {
         subject: &Subject,
         session: Option<&SessionId>,
         jti: Option<&str>,
-    ) -> [Stamp; 5] {
-        let (holder, client) = match subject {
-            Subject::User(id) => (ChangeKey::User(id.as_str().into()), None),
-            Subject::Client(id) => (ChangeKey::Client(id.as_str().into()), Some(id.as_str())),
+    ) -> [Stamp; 3] {
+        let holder = self.changes.stamp(&match subject {
+            Subject::User(id) => ChangeKey::User(id.as_str().into()),
+            Subject::Client(id) => ChangeKey::Client(id.as_str().into()),
             // Never the subject of a token of ours.
-            Subject::External(_) => (ChangeKey::Everything, None),
-        };
-        let holder = self.changes.stamp(&holder);
+            Subject::External(_) => ChangeKey::Everything,
+        });
         [
             holder,
-            client.map_or(holder, |id| {
-                let record = ChangeKey::Credential(SecretKind::Client, id.into());
-                self.changes.stamp(&record)
-            }),
-            client.map_or(holder, |_| {
-                self.changes.stamp(&ChangeKey::Tenant("".into()))
-            }),
             session.map_or(holder, |id| {
                 self.changes.stamp(&ChangeKey::Session(id.as_str().into()))
             }),
@@ -321,6 +343,11 @@ impl Shared {
         ]
     }
 
+    fn machine_stamps(&self, client: &CredentialId) -> [Stamp; 2] {
+        let record = ChangeKey::Credential(SecretKind::Client, client.as_str().into());
+        [record, ChangeKey::Tenant("".into())].map(|key| self.changes.stamp(&key))
+    }
+
     /// Asks whether everything that the token depends on still stands, under generations taken before asking. Answers the
     /// token as it is now known; `None` where that is no news.
     async fn read_standing(&self, token: &Token) -> Result<Option<Token>, AuthError> {
@@ -328,6 +355,14 @@ impl Shared {
         let (identity, claimed) = (seat.identity(), &token.claimed);
         let jti = token.jti(identity);
         let stamps = self.token_stamps(&identity.subject, identity.session.as_ref(), jti);
+        let mut claimed = claimed.clone();
+        let mut is_news = stamps != token.stamps;
+        if let (Subject::Client(client), Some(machine)) = (&identity.subject, &mut claimed.machine)
+        {
+            let read_under = self.machine_stamps(client);
+            is_news |= machine.stamps != read_under;
+            machine.stamps = read_under;
+        }
         let reference = match &identity.subject {
             Subject::User(id) => TokenRef::user(
                 id.as_str(),
@@ -343,7 +378,7 @@ impl Shared {
             .await
             .map_err(store_failed)?;
         still_stands(claimed.epoch, standing)?;
-        let tenancy = match (&identity.subject, &claimed.tenant) {
+        let tenancy = match (&identity.subject, claimed.tenant()) {
             (Subject::Client(client), Some(tenant)) => {
                 Some(self.read_client(client, tenant).await?)
             }
@@ -352,15 +387,10 @@ impl Shared {
         // A user has no tenant by the token alone, and the place of one is not asked for here.
         let tenant = tenancy.as_deref().map(Tenancy::tenant);
         let is_known = seat.place.is_some() || tenant == seat.caller.any().tenant();
-        if stamps == token.stamps && is_known {
+        if !is_news && is_known {
             return Ok(None);
         }
-        Ok(Some(Token::new(
-            claimed.clone(),
-            identity.clone(),
-            tenancy,
-            stamps,
-        )))
+        Ok(Some(Token::new(claimed, identity.clone(), tenancy, stamps)))
     }
 
     /// The tenant of a machine, read from its record. A token outlives neither the record nor the record's tenant.
@@ -382,7 +412,7 @@ impl Shared {
     /// Judges a user in a place that was read; `None` where the user has none.
     fn conclude_in(&self, token: &Token, place: Option<Place>, request: Request<'_>) -> Admission {
         let kept = token.seat.load();
-        let bound = token.claimed.tenant.as_ref();
+        let bound = token.claimed.tenant();
         // A token that is bound to a tenant is good in no other, whatever its user may do there.
         let place =
             place.filter(|place| bound.is_none_or(|bound| bound == place.tenancy.tenant().id()));
@@ -406,14 +436,19 @@ impl Shared {
     }
 
     fn conclude_token(&self, token: &Token, holder: &Principal, request: Request<'_>) -> Admission {
-        if let Some(audience) = &token.claimed.audience
+        let bound = token.claimed.bound.as_deref();
+        if let Some(audience) = bound.and_then(|bound| bound.audience.as_deref())
             && !is_audience(audience, holder, request)
         {
             return Admission::Ready(Err(Cause::JwtAudience.into()));
         }
         self.decide(
             holder,
-            token.claimed.grants.as_deref(),
+            token
+                .claimed
+                .machine
+                .as_deref()
+                .map(|machine| &machine.grants),
             &token.charged,
             request,
         )
@@ -435,7 +470,7 @@ fn tenant_of<'a>(
     if request.policy.tenant_parameter().is_some() {
         return Some((user, TenantRef::Slug(realm.tenant_kind()?, request.tenant?)));
     }
-    Some((user, TenantRef::Id(token.claimed.tenant.as_ref()?)))
+    Some((user, TenantRef::Id(token.claimed.tenant()?)))
 }
 
 /// The issuer to try. With one, its verifier judges `iss`; with several, the claim only picks among those configured.
