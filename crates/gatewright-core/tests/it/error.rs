@@ -18,6 +18,7 @@ const WIRE: &[(&str, u16, RetryRule)] = &[
     ("invalid_grant", 400, Never),
     ("unauthorized_client", 400, Never),
     ("unsupported_grant_type", 400, Never),
+    ("invalid_link", 400, Never),
     ("invalid_target", 400, Never),
     ("missing_bearer_token", 401, Never),
     ("invalid_token", 401, Never),
