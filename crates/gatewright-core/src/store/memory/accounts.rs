@@ -29,6 +29,12 @@ impl Accounts {
         self.by_id.get(user).map_or("", |account| &account.email)
     }
 
+    pub(super) fn has_password(&self, user: &UserId) -> bool {
+        self.by_id
+            .get(user)
+            .is_some_and(|account| account.password.is_some())
+    }
+
     fn insert(&mut self, mut account: Account) -> InsertOutcome {
         account.email = account.email.to_lowercase();
         if self.by_id.contains_key(&account.id) || self.by_email.contains_key(&account.email) {

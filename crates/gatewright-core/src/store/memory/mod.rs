@@ -3,6 +3,7 @@
 mod accounts;
 mod credentials;
 mod keys;
+mod people;
 mod revocations;
 mod tenants;
 
@@ -12,6 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use accounts::Accounts;
 use credentials::Credentials;
 use keys::Keys;
+use people::People;
 use revocations::Revocations;
 use tenants::Tenants;
 
@@ -54,6 +56,7 @@ struct State {
     accounts: Accounts,
     revocations: Revocations,
     keys: Keys,
+    people: People,
 }
 
 impl MemoryStore {

@@ -31,7 +31,7 @@ impl Tenants {
         }
     }
 
-    fn role(&self, tenant: &TenantId, user: &UserId) -> Option<&str> {
+    pub(super) fn role(&self, tenant: &TenantId, user: &UserId) -> Option<&str> {
         Some(self.roles.get(tenant)?.get(user)?)
     }
 
@@ -65,7 +65,7 @@ impl Tenants {
         holders.next().is_some_and(|(holder, _)| holder == user) && holders.next().is_none()
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
