@@ -5,6 +5,7 @@ mod credentials;
 mod keys;
 mod people;
 mod revocations;
+mod sessions;
 mod tenants;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use credentials::Credentials;
 use keys::Keys;
 use people::People;
 use revocations::Revocations;
+use sessions::Sessions;
 use tenants::Tenants;
 
 /// A store that lives and ends with the process: for tests, for examples, and for a service of one process whose
@@ -55,6 +57,7 @@ struct State {
     tenants: Tenants,
     accounts: Accounts,
     revocations: Revocations,
+    sessions: Sessions,
     keys: Keys,
     people: People,
 }
