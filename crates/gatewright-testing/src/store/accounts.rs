@@ -14,6 +14,12 @@ impl<S: Store> World<S> {
         account.password.map(|hash| hash.as_str().to_owned())
     }
 
+    async fn stored(&self, account: Account) -> UserId {
+        let user = account.id.clone();
+        assert_eq!(self.store.insert_account(account).await.unwrap(), InsertOutcome::Inserted);
+        user
+    }
+
     async fn epoch(&self, user: &UserId) -> u64 {
         let token = TokenRef::user(user.as_str(), None, None);
         self.store.standing(token).await.unwrap().epoch
@@ -145,4 +151,64 @@ pub async fn of_many_swaps_of_one_password_one_succeeds<S: Store>(store: Arc<S>)
     }))
     .await;
     assert_eq!(world.password(&world.alice).await, is(30));
+}
+
+/// An address is proven once. A password that comes with the proof becomes the account's where it has none; nothing of an
+/// account that was proven changes, and nobody else's.
+pub async fn an_address_is_proven_once<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    let dora = world.account("usr_dora", "dora@example.com").await;
+    let mut carol = Account::new(user("usr_carol"), "carol@example.com", NOW);
+    carol.password = Some(hash(9));
+    let carol = world.stored(carol).await;
+    for (user, given, kept) in [
+        (&world.alice, Some(hash(1)), is(1)),
+        (&world.bob, None, None),
+        (&carol, Some(hash(3)), is(9)),
+    ] {
+        let before = world.epoch(user).await;
+        assert!(world.store.verify_account(user, given).await.unwrap(), "{user}");
+        for _ in 0..2 {
+            assert!(world.store.account(user).await.unwrap().unwrap().verified, "{user}");
+            assert_eq!(world.password(user).await, kept, "{user}");
+            assert_eq!(world.epoch(user).await, before, "{user}");
+            assert!(!world.store.verify_account(user, Some(hash(4))).await.unwrap(), "{user}");
+        }
+    }
+    let dora = world.store.account(&dora).await.unwrap().unwrap();
+    assert!(!dora.verified && dora.password.is_none());
+    assert!(!world.store.verify_account(&user("usr_none"), Some(hash(1))).await.unwrap());
+    assert!(world.store.account(&user("usr_none")).await.unwrap().is_none());
+}
+
+/// Of many who prove one address at once one does, and it is that one's password that counts.
+pub async fn of_many_proofs_of_one_address_one_counts<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    let proven = together((0..20).map(|number| {
+        let world = world.clone();
+        async move { world.store.verify_account(&world.alice, Some(hash(number))).await.unwrap() }
+    }))
+    .await;
+    assert_eq!(count(&proven, &true), 1);
+    let winner = proven.iter().position(|won| *won).unwrap() as u16;
+    assert_eq!(world.password(&world.alice).await, is(winner));
+}
+
+/// A new name is the account's alone, and nothing else of it changes.
+pub async fn a_name_changes_and_nothing_else<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    let mut full = Account::new(user("usr_full"), "full@example.com", NOW);
+    full.verified = true;
+    full.password = Some(hash(1));
+    let full = world.stored(full).await;
+    for name in ["Zoë O’Hara", "", "Zoë"] {
+        assert!(world.store.set_name(&full, name).await.unwrap());
+        let found = world.store.account(&full).await.unwrap().unwrap();
+        assert_eq!((&*found.name, &*found.email), (name, "full@example.com"));
+        assert_eq!((found.verified, found.platform_admin, found.created_at), (true, false, NOW));
+        assert_eq!((world.password(&full).await, world.epoch(&full).await), (is(1), 0));
+    }
+    assert_eq!(world.store.account(&world.alice).await.unwrap().unwrap().name, "");
+    assert!(!world.store.set_name(&user("usr_none"), "Nobody").await.unwrap());
+    assert!(world.store.account(&user("usr_none")).await.unwrap().is_none());
 }

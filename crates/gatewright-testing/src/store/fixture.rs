@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gatewright_core::credential::SecretKind;
 use gatewright_core::hash::{GuardTag, Phc, SecretHash};
 use gatewright_core::principal::{CredentialId, Tenant, TenantId, TenantKind, UserId};
+use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
     Account, ChangeKey, Changes, CredentialRecord, InsertOutcome, NewCredential, Page, PageRequest,
     RevokeOutcome, RotateOutcome, Rotation, StoreError, StoredSecret, Unpublished,
@@ -148,6 +149,11 @@ pub(super) fn secret(number: u16) -> StoredSecret {
         hash(number),
         GuardTag::from_u64(0x7_0000 | u64::from(number)),
     )
+}
+
+/// What is kept of a mailed token, different for each number.
+pub(super) fn digest_of(number: u8) -> TokenDigest {
+    TokenDigest::from_bytes(&[number; 32]).unwrap()
 }
 
 /// What the record holds of each secret: its number and the end of its grace, current one first.

@@ -16,17 +16,34 @@ use std::future::Future;
 use std::sync::Arc;
 
 use gatewright_core::store::{
-    AccountStore, CredentialStore, KeyStore, MembershipStore, RevocationStore,
+    AccountStore, CredentialStore, InviteStore, KeyStore, LinkedLoginStore, MailedTokenStore,
+    MembershipStore, RevocationStore,
 };
 
 /// Every trait that the suite tests, on one type.
 pub trait Store:
-    CredentialStore + MembershipStore + AccountStore + RevocationStore + KeyStore + 'static
+    CredentialStore
+    + MembershipStore
+    + AccountStore
+    + RevocationStore
+    + KeyStore
+    + MailedTokenStore
+    + InviteStore
+    + LinkedLoginStore
+    + 'static
 {
 }
 
 impl<S> Store for S where
-    S: CredentialStore + MembershipStore + AccountStore + RevocationStore + KeyStore + 'static
+    S: CredentialStore
+        + MembershipStore
+        + AccountStore
+        + RevocationStore
+        + KeyStore
+        + MailedTokenStore
+        + InviteStore
+        + LinkedLoginStore
+        + 'static
 {
 }
 
@@ -161,6 +178,44 @@ suite! { $
         a_new_password_ends_every_token,
         a_password_is_swapped_only_where_it_stands,
         of_many_swaps_of_one_password_one_succeeds,
+        an_address_is_proven_once,
+        of_many_proofs_of_one_address_one_counts,
+        a_name_changes_and_nothing_else,
+    }
+    mailed {
+        a_mailed_token_comes_back_whole,
+        a_mailed_token_is_spent_once_for_its_purpose,
+        a_mailed_token_that_is_kept_stays_as_it_is,
+        an_expired_mailed_token_is_worth_nothing,
+        of_many_who_spend_one_mailed_token_one_succeeds,
+        mailed_tokens_are_voided_by_user_and_purpose,
+        only_expired_mailed_tokens_are_forgotten,
+    }
+    invites {
+        an_invite_comes_back_whole,
+        a_later_invite_replaces_the_earlier_one,
+        an_invites_id_and_token_are_unique,
+        an_invite_needs_a_tenant,
+        of_many_invites_of_one_address_one_is_left,
+        an_expired_invite_is_worth_nothing,
+        a_withdrawn_invite_is_gone,
+        an_accepted_invite_makes_a_member,
+        a_member_who_accepts_keeps_their_role,
+        of_many_who_accept_one_invite_one_joins,
+        an_invite_is_withdrawn_or_accepted,
+        invites_are_listed_oldest_first,
+        a_list_of_invites_is_whole_while_rows_come_and_go,
+    }
+    links {
+        a_link_comes_back_whole,
+        a_subject_is_found_at_its_issuer_alone,
+        a_subject_is_linked_once,
+        of_many_links_of_one_subject_one_is_made,
+        a_link_is_ended_by_its_own_account,
+        the_last_way_in_stays,
+        of_the_last_two_links_ended_at_once_one_stays,
+        links_are_listed_oldest_first,
+        a_list_of_links_is_whole_while_rows_come_and_go,
     }
     tokens {
         an_epoch_starts_at_zero_and_rises,

@@ -10,6 +10,7 @@
 mod authority;
 mod broken;
 mod jwks;
+mod outage;
 mod refused;
 mod token;
 

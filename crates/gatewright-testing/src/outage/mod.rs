@@ -1,5 +1,7 @@
 //! A store that can be put out of reach.
 
+mod people;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -7,10 +9,10 @@ use gatewright_core::credential::SecretKind;
 use gatewright_core::hash::SecretHash;
 use gatewright_core::principal::{SessionId, Tenant, TenantId, TenantKind, UserId};
 use gatewright_core::store::{
-    BoxFuture, CredentialFilter, CredentialRecord, CredentialStore, InsertOutcome, Member,
-    Membership, MembershipStore, NewCredential, Page, PageRequest, RemoveOutcome, RevocationStore,
-    RevokeOutcome, RoleOutcome, RotateOutcome, Rotation, StoreError, StoredSecret, TenantRef,
-    TokenRef, TokenStanding, Unpublished, Use,
+    BoxFuture, CredentialFilter, CredentialRecord, CredentialStore, InsertOutcome, KeyStore,
+    Member, Membership, MembershipStore, NewCredential, Page, PageRequest, RemoveOutcome,
+    RevocationStore, RevokeOutcome, RoleOutcome, RotateOutcome, Rotation, StoreError, StoredSecret,
+    StoredSigningKey, StoredTagKey, TenantRef, TokenRef, TokenStanding, Unpublished, Use,
 };
 use gatewright_core::time::Timestamp;
 
@@ -228,5 +230,27 @@ impl<S: RevocationStore> RevocationStore for Outage<S> {
 
     fn forget_revocations(&self, now: Timestamp) -> Answer<'_, u64> {
         self.reach(|store| store.forget_revocations(now))
+    }
+}
+
+impl<S: KeyStore> KeyStore for Outage<S> {
+    fn signing_keys(&self) -> Answer<'_, Vec<StoredSigningKey>> {
+        self.reach(|store| store.signing_keys())
+    }
+
+    fn replace_signing_keys<'a>(
+        &'a self,
+        expected: &'a [String],
+        keys: Vec<StoredSigningKey>,
+    ) -> Answer<'a, bool> {
+        self.reach(|store| store.replace_signing_keys(expected, keys))
+    }
+
+    fn tag_keys(&self) -> Answer<'_, Vec<StoredTagKey>> {
+        self.reach(|store| store.tag_keys())
+    }
+
+    fn insert_tag_key(&self, key: StoredTagKey) -> Answer<'_, bool> {
+        self.reach(|store| store.insert_tag_key(key))
     }
 }
