@@ -4,6 +4,7 @@ mod accounts;
 mod credentials;
 mod keys;
 mod revocations;
+mod sessions;
 mod tenants;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use accounts::Accounts;
 use credentials::Credentials;
 use keys::Keys;
 use revocations::Revocations;
+use sessions::Sessions;
 use tenants::Tenants;
 
 /// A store that lives and ends with the process: for tests, for examples, and for a service of one process whose
@@ -53,6 +55,7 @@ struct State {
     tenants: Tenants,
     accounts: Accounts,
     revocations: Revocations,
+    sessions: Sessions,
     keys: Keys,
 }
 
