@@ -97,7 +97,7 @@ impl Sessions {
         refresh: RefreshToken,
         now: Timestamp,
     ) -> CarriedSession {
-        session.last_used_at = now;
+        session.last_used_at = session.last_used_at.max(now);
         session.idle_expires_at = self.idle_end(&session, now);
         CarriedSession { session, refresh }
     }

@@ -55,7 +55,9 @@ impl Logins {
     /// The child of a token, or why there is none.
     pub(crate) async fn child(&self, token: &str) -> Result<String, Cause> {
         let carried = self.sessions.refresh(token.as_bytes(), None).await;
-        carried.map(|carried| carried.refresh.expose().to_owned()).map_err(cause)
+        carried
+            .map(|carried| carried.refresh.expose().to_owned())
+            .map_err(cause)
     }
 
     pub(crate) async fn live(&self, user: &UserId) -> Vec<SessionId> {
@@ -253,9 +255,17 @@ async fn every_login_has_an_id_of_its_own() {
 #[tokio::test]
 async fn a_session_without_refresh_ends_with_its_access_token() {
     let logins = Logins::new().await;
-    let open = async |secs| logins.sessions.open_without_refresh(logins.alice(), secs).await;
+    let open = async |secs| {
+        logins
+            .sessions
+            .open_without_refresh(logins.alice(), secs)
+            .await
+    };
     let session = open(300).await.unwrap();
-    assert_eq!((session.idle_expires_at, session.expires_at), (NOW + 300, NOW + 300));
+    assert_eq!(
+        (session.idle_expires_at, session.expires_at),
+        (NOW + 300, NOW + 300)
+    );
     assert_eq!(open(u64::MAX).await.unwrap().expires_at, NOW + ABSOLUTE);
     assert_eq!(logins.live(&logins.world.alice).await.len(), 2);
     logins.world.clock.advance(300);
@@ -266,15 +276,25 @@ async fn a_session_without_refresh_ends_with_its_access_token() {
 async fn a_stolen_token_ends_the_session_and_its_access_tokens_and_no_other() {
     let logins = Logins::new().await;
     let new = logins.alice().in_tenant(logins.world.acme.clone());
-    let (robbed, other) = (logins.sessions.open(new).await.unwrap(), logins.opened().await);
-    let (access, other_access) = (logins.access(&robbed.session), logins.access(&other.session));
+    let (robbed, other) = (
+        logins.sessions.open(new).await.unwrap(),
+        logins.opened().await,
+    );
+    let (access, other_access) = (
+        logins.access(&robbed.session),
+        logins.access(&other.session),
+    );
     let stolen = robbed.refresh.expose();
     let child = logins.child(stolen).await.unwrap();
     logins.world.clock.advance(GRACE);
     // Warm: what is refused afterwards was kept as admitted.
     assert_eq!(logins.world.verdict(&access).await, Ok(()));
     let source = Some([192, 0, 2, 7].into());
-    let refused = logins.sessions.refresh(stolen.as_bytes(), source).await.unwrap_err();
+    let refused = logins
+        .sessions
+        .refresh(stolen.as_bytes(), source)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), ErrorCode::InvalidRefreshToken);
     assert_eq!(cause(refused), Cause::RefreshReused);
     let refusal = logins.world.enter(&access).await.unwrap_err();
@@ -283,13 +303,21 @@ async fn a_stolen_token_ends_the_session_and_its_access_tokens_and_no_other() {
     assert_eq!(logins.child(stolen).await, Err(Cause::RefreshInvalid));
 
     let events = logins.world.events.take();
-    let [event] = &*events else { panic!("{events:?}") };
+    let [event] = &*events else {
+        panic!("{events:?}")
+    };
     assert_eq!(event.kind, AuditKind::RefreshReused);
     assert_eq!(event.at, NOW + GRACE);
-    assert_eq!(event.subject, Some(Subject::User(logins.world.alice.clone())));
+    assert_eq!(
+        event.subject,
+        Some(Subject::User(logins.world.alice.clone()))
+    );
     assert_eq!(event.tenant.as_ref(), Some(&logins.world.acme));
     assert_eq!(event.target.as_deref(), Some(robbed.session.id.as_str()));
-    assert_eq!((event.source, event.cause), (source, Some(Cause::RefreshReused)));
+    assert_eq!(
+        (event.source, event.cause),
+        (source, Some(Cause::RefreshReused))
+    );
 
     assert_eq!(logins.world.verdict(&other_access).await, Ok(()));
     assert!(logins.child(other.refresh.expose()).await.is_ok());
@@ -309,7 +337,10 @@ async fn a_logout_ends_the_session_by_any_token_of_its_line() {
         }
         assert_eq!(logins.world.verdict(&access).await, Ok(()));
         assert!(end(first).await);
-        assert_eq!(logins.world.verdict(&access).await, Err(ErrorCode::TokenRevoked));
+        assert_eq!(
+            logins.world.verdict(&access).await,
+            Err(ErrorCode::TokenRevoked)
+        );
         assert_eq!(logins.child(&youngest).await, Err(Cause::RefreshInvalid));
         assert!(!end(first).await, "it is over");
     }
@@ -329,7 +360,11 @@ async fn users_end_their_own_sessions_alone() {
     let (alice, bob) = (&logins.world.alice, &logins.world.bob);
     let acme = &logins.world.acme;
     let [a, b] = [logins.opened().await, logins.opened().await];
-    let c = logins.sessions.open(logins.alice().in_tenant(acme.clone())).await.unwrap();
+    let c = logins
+        .sessions
+        .open(logins.alice().in_tenant(acme.clone()))
+        .await
+        .unwrap();
     let of_bob = NewSession::new(bob.clone(), "app").in_tenant(acme.clone());
     let d = logins.sessions.open(of_bob).await.unwrap();
     let [a, b, c, d] = [a, b, c, d].map(|opened| opened.session.id);
@@ -337,7 +372,10 @@ async fn users_end_their_own_sessions_alone() {
 
     assert!(!sessions.end_one(bob, &a, None).await.unwrap(), "not Bob's");
     assert!(sessions.end_one(alice, &a, None).await.unwrap());
-    assert_eq!(sessions.end_in_tenant(alice, acme, None).await.unwrap(), [c]);
+    assert_eq!(
+        sessions.end_in_tenant(alice, acme, None).await.unwrap(),
+        [c]
+    );
     let events = logins.world.events.take();
     let tenants: Vec<_> = events.iter().map(|event| event.tenant.as_ref()).collect();
     assert_eq!(tenants, [None, Some(acme)]);
@@ -347,7 +385,11 @@ async fn users_end_their_own_sessions_alone() {
     assert_eq!(sessions.end_all(alice, None).await.unwrap(), [e]);
     assert_eq!(logins.live(bob).await, [d]);
     let of_alice = logins.world.events.take();
-    assert!(of_alice.iter().all(|event| event.subject == Some(Subject::User(alice.clone()))));
+    assert!(
+        of_alice
+            .iter()
+            .all(|event| event.subject == Some(Subject::User(alice.clone())))
+    );
 }
 
 #[tokio::test]
@@ -367,12 +409,21 @@ async fn an_answer_that_was_lost_anywhere_is_given_again() {
         drop(lost);
         logins.store.pauses.lock().unwrap().clear();
         let digest = opened.refresh.digest();
-        let place = logins.store.find_refresh(&digest).await.unwrap().unwrap().place;
+        let place = logins
+            .store
+            .find_refresh(&digest)
+            .await
+            .unwrap()
+            .unwrap()
+            .place;
         dropped_after_rotation += u32::from(place != RefreshPlace::Current);
         let child = logins.child(token).await.unwrap();
         assert!(logins.child(&child).await.is_ok());
     }
-    assert!((1..8).contains(&dropped_after_rotation), "{dropped_after_rotation}");
+    assert!(
+        (1..8).contains(&dropped_after_rotation),
+        "{dropped_after_rotation}"
+    );
 }
 
 #[tokio::test]
@@ -386,7 +437,10 @@ async fn an_end_whose_caller_went_away_holds_at_the_gate() {
     let mut end = Box::pin(logins.sessions.end_all(&logins.world.alice, None));
     assert!(end.as_mut().now_or_never().is_none());
     drop(end);
-    assert_eq!(logins.world.verdict(&access).await, Err(ErrorCode::TokenRevoked));
+    assert_eq!(
+        logins.world.verdict(&access).await,
+        Err(ErrorCode::TokenRevoked)
+    );
 }
 
 #[tokio::test]
@@ -399,8 +453,16 @@ async fn a_store_out_of_reach_signs_nobody_out() {
     let page = PageRequest::first();
     for refused in [
         logins.sessions.open(logins.alice()).await.unwrap_err(),
-        logins.sessions.refresh(token.as_bytes(), None).await.unwrap_err(),
-        logins.sessions.end(token.as_bytes(), None).await.unwrap_err(),
+        logins
+            .sessions
+            .refresh(token.as_bytes(), None)
+            .await
+            .unwrap_err(),
+        logins
+            .sessions
+            .end(token.as_bytes(), None)
+            .await
+            .unwrap_err(),
         logins.sessions.end_all(alice, None).await.unwrap_err(),
         logins.sessions.list(alice, &page).await.unwrap_err(),
         logins.sessions.forget(0).await.unwrap_err(),
@@ -436,7 +498,11 @@ async fn a_lost_race_is_looked_at_again_but_not_for_ever() {
     let opened = logins.opened().await;
     let token = opened.refresh.expose();
     logins.store.lost_rotations.store(1_000, SeqCst);
-    let refused = logins.sessions.refresh(token.as_bytes(), None).await.unwrap_err();
+    let refused = logins
+        .sessions
+        .refresh(token.as_bytes(), None)
+        .await
+        .unwrap_err();
     assert!(refused.retry_after().is_some());
     assert_eq!(cause(refused), Cause::StoreUnavailable);
     logins.store.lost_rotations.store(1, SeqCst);
@@ -461,12 +527,24 @@ async fn what_is_over_is_forgotten_and_the_rest_is_not() {
     let opened = logins.opened().await;
     let child = logins.child(opened.refresh.expose()).await.unwrap();
     let digest = opened.refresh.digest();
-    let place = async || logins.store.find_refresh(&digest).await.unwrap().unwrap().place;
+    let place = async || {
+        logins
+            .store
+            .find_refresh(&digest)
+            .await
+            .unwrap()
+            .unwrap()
+            .place
+    };
     assert_eq!(logins.sessions.forget(0).await.unwrap(), 0);
     assert!(matches!(place().await, RefreshPlace::Parent { .. }));
     logins.world.clock.advance(GRACE);
     assert_eq!(logins.sessions.forget(0).await.unwrap(), 0);
-    assert_eq!(place().await, RefreshPlace::Spent, "no longer sealed anywhere");
+    assert_eq!(
+        place().await,
+        RefreshPlace::Spent,
+        "no longer sealed anywhere"
+    );
     assert!(logins.child(&child).await.is_ok());
     logins.world.clock.advance(IDLE + 99);
     assert_eq!(logins.sessions.forget(100).await.unwrap(), 0);
@@ -482,14 +560,21 @@ async fn no_access_token_outlives_its_session() {
     let opened = logins.sessions.open(new).await.unwrap();
     let issue = || {
         let grant = Grant::of_session(&opened.session, AUDIENCE, 0);
-        logins.world.tokens.issue(&grant, logins.world.now()).unwrap()
+        logins
+            .world
+            .tokens
+            .issue(&grant, logins.world.now())
+            .unwrap()
     };
     assert_eq!(issue().expires_at, NOW + 300);
     // In the session's own tenant.
     let caller = logins.world.enter(&issue().access_token).await.unwrap();
     assert_eq!(caller.session(), Some(&opened.session.id));
     assert_eq!(caller.user(), Some(&logins.world.alice));
-    assert_eq!(caller.tenant().map(|tenant| tenant.id()), Some(&logins.world.acme));
+    assert_eq!(
+        caller.tenant().map(|tenant| tenant.id()),
+        Some(&logins.world.acme)
+    );
     logins.world.clock.advance(IDLE - 10);
     assert_eq!(issue().expires_at, NOW + IDLE);
     logins.world.clock.advance(10);

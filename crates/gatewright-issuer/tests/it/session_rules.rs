@@ -32,27 +32,65 @@ async fn every_token_is_answered_by_its_place_in_the_line() {
         ),
         (
             "the parent gets the same child, within the grace",
-            &[Gives(0, 1), Gives(0, 1), Wait(GRACE - 1), Gives(0, 1), Gives(1, 2)],
+            &[
+                Gives(0, 1),
+                Gives(0, 1),
+                Wait(GRACE - 1),
+                Gives(0, 1),
+                Gives(1, 2),
+            ],
         ),
         (
             "each parent has its own grace",
-            &[Gives(0, 1), Wait(GRACE), Gives(1, 2), Wait(GRACE - 1), Gives(1, 2)],
+            &[
+                Gives(0, 1),
+                Wait(GRACE),
+                Gives(1, 2),
+                Wait(GRACE - 1),
+                Gives(1, 2),
+            ],
         ),
         (
             "ASVS 10.4.5: the parent after its grace ends the family",
-            &[Gives(0, 1), Wait(GRACE), IsReuse(0), IsInvalid(1), IsInvalid(0)],
+            &[
+                Gives(0, 1),
+                Wait(GRACE),
+                IsReuse(0),
+                IsInvalid(1),
+                IsInvalid(0),
+            ],
         ),
         (
             "ASVS 10.4.5: the parent of a child that was used ends the family",
-            &[Gives(0, 1), Gives(1, 2), IsReuse(0), IsInvalid(2), IsInvalid(1)],
+            &[
+                Gives(0, 1),
+                Gives(1, 2),
+                IsReuse(0),
+                IsInvalid(2),
+                IsInvalid(1),
+            ],
         ),
         (
             "ASVS 10.4.5: a grandparent ends the family, however late",
-            &[Gives(0, 1), Wait(900), Gives(1, 2), Wait(900), Gives(2, 3), IsReuse(0), IsInvalid(3)],
+            &[
+                Gives(0, 1),
+                Wait(900),
+                Gives(1, 2),
+                Wait(900),
+                Gives(2, 3),
+                IsReuse(0),
+                IsInvalid(3),
+            ],
         ),
         (
             "asking again does not make the grace longer",
-            &[Gives(0, 1), Wait(GRACE - 1), Gives(0, 1), Wait(1), IsReuse(0)],
+            &[
+                Gives(0, 1),
+                Wait(GRACE - 1),
+                Gives(0, 1),
+                Wait(1),
+                IsReuse(0),
+            ],
         ),
         (
             "RFC 9700 §4.14.2: tokens expire when the client is idle",
@@ -60,7 +98,14 @@ async fn every_token_is_answered_by_its_place_in_the_line() {
         ),
         (
             "idle time begins anew with every use",
-            &[Wait(IDLE - 1), Gives(0, 1), Wait(IDLE - 1), Gives(1, 2), Wait(IDLE), IsInvalid(2)],
+            &[
+                Wait(IDLE - 1),
+                Gives(0, 1),
+                Wait(IDLE - 1),
+                Gives(1, 2),
+                Wait(IDLE),
+                IsInvalid(2),
+            ],
         ),
         (
             "ASVS 10.4.8: an absolute end that no use moves",
@@ -181,7 +226,13 @@ async fn what_no_login_gave_out_is_invalid() {
 #[tokio::test]
 async fn another_process_grants_the_grace_while_its_clock_is_about_right() {
     // Behind the process that rotated, by so many seconds: is the parent still answered?
-    for (behind, answered) in [(0, true), (1, true), (GRACE, true), (GRACE + 1, false), (900, false)] {
+    for (behind, answered) in [
+        (0, true),
+        (1, true),
+        (GRACE, true),
+        (GRACE + 1, false),
+        (900, false),
+    ] {
         let logins = Logins::new().await;
         let token = logins.opened().await.refresh.expose().to_owned();
         let child = logins.child(&token).await.unwrap();
