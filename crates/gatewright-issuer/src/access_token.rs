@@ -6,6 +6,7 @@ use gatewright_core::credential::{IdAlphabet, MintError, Secret, random_id};
 use gatewright_core::jwt::{AccessTokenClaims, SignError};
 use gatewright_core::principal::{CredentialId, SessionId, TenantId, UserId};
 use gatewright_core::scope::ScopeSet;
+use gatewright_core::store::SessionRecord;
 use gatewright_core::time::Timestamp;
 
 use crate::SigningKeys;
@@ -60,6 +61,17 @@ impl Grant {
             ends_at: None,
             is_machine: false,
         }
+    }
+
+    /// A token of this session, for its user, client and tenant. It ends no later than the session does if nobody carries
+    /// it on. `epoch` is the user's present revocation epoch.
+    #[must_use]
+    pub fn of_session(session: &SessionRecord, audience: &str, epoch: u64) -> Self {
+        let end = session.idle_expires_at.min(session.expires_at);
+        let id = session.id.clone();
+        let mut grant = Self::user(&session.user, &session.client, audience, epoch, id);
+        grant.tenant.clone_from(&session.tenant);
+        grant.until(Some(end))
     }
 
     /// A machine's token (RFC 6749 §4.4), whose subject is the client itself (RFC 9068 §2.2). `epoch` is the client's

@@ -28,7 +28,7 @@ const ID_LENGTH: usize = 16;
 /// After how many seconds to try again when the hashing queue was full.
 const HASH_RETRY_SECS: u32 = 1;
 /// After how many seconds to try again when the store was out of reach.
-const STORE_RETRY_SECS: u32 = 2;
+pub(crate) const STORE_RETRY_SECS: u32 = 2;
 
 /// Mints, rotates and revokes credentials with random secrets.
 ///

@@ -92,6 +92,7 @@ mod guard_tag;
 mod metadata;
 mod oauth;
 mod sealing;
+mod session;
 mod signing;
 mod told;
 
@@ -108,4 +109,7 @@ pub use oauth::{
     OAuthRequest, TenantResource,
 };
 pub use sealing::{SealError, SealingKey};
+pub use session::{
+    CarriedSession, NewSession, SessionTerms, SessionTermsBuilder, SessionTermsError, Sessions,
+};
 pub use signing::{KeyLifetimes, SigningKeys, SigningKeysError};
