@@ -54,8 +54,8 @@ impl fmt::Debug for Pending {
     }
 }
 
-/// An admitted request.
-#[derive(Clone, Debug)]
+/// An admitted request. `Debug` shows nothing of the cookie.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Admitted {
     /// Who is calling; `None` where the policy admits callers who present nothing and this one did.
@@ -66,8 +66,8 @@ pub struct Admitted {
     pub set_cookie: Option<Arc<str>>,
 }
 
-/// What the answer to an admitted request has besides what the service says.
-#[derive(Clone, Debug, Default)]
+/// What the answer to an admitted request has besides what the service says. `Debug` shows nothing of the cookie.
+#[derive(Clone, Default)]
 pub struct AnswerFields {
     verified: bool,
     vary: Vary,
@@ -101,6 +101,36 @@ impl Admitted {
             limits: self.limits,
             set_cookie: self.set_cookie.clone(),
         }
+    }
+}
+
+impl fmt::Debug for Admitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admitted")
+            .field("principal", &self.principal)
+            .field("limits", &self.limits)
+            .field("set_cookie", &self.set_cookie.as_ref().map(|_| Redacted))
+            .finish()
+    }
+}
+
+impl fmt::Debug for AnswerFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerFields")
+            .field("verified", &self.verified)
+            .field("vary", &self.vary)
+            .field("limits", &self.limits)
+            .field("set_cookie", &self.set_cookie.as_ref().map(|_| Redacted))
+            .finish()
+    }
+}
+
+/// Stands where a cookie is.
+struct Redacted;
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("redacted")
     }
 }
 
@@ -138,5 +168,27 @@ impl AnswerFields {
     #[inline]
     pub fn set_cookie(&self) -> Option<&str> {
         self.set_cookie.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cookie_is_printed() {
+        let line: Option<Arc<str>> = Some("__Host-visitor=topsecret; Secure".into());
+        let fields = AnswerFields {
+            set_cookie: line.clone(),
+            ..AnswerFields::default()
+        };
+        let admitted = Admitted {
+            principal: None,
+            limits: None,
+            set_cookie: line,
+        };
+        let shown = format!("{admitted:?} {fields:?}");
+        assert!(shown.contains("set_cookie: Some(redacted)"), "{shown}");
+        assert!(!shown.contains("topsecret"), "{shown}");
     }
 }
