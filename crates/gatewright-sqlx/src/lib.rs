@@ -51,8 +51,8 @@
 //!
 //! They may live in the same database: [`SqlStore::pool`] hands out the connections, and our migrations keep their books
 //! in a table of their own. Taken are the names `tenants`, `accounts`, `memberships`, `credentials`, `epochs`,
-//! `ended_sessions`, `denied_tokens`, `signing_keys`, `tag_keys`, `changes`, `nodes`, `mailed_tokens`, `invites` and
-//! `linked_logins`.
+//! `ended_sessions`, `denied_tokens`, `signing_keys`, `tag_keys`, `changes`, `nodes`, `sessions`, `refresh_tokens`,
+//! `mailed_tokens`, `invites` and `linked_logins`.
 //!
 //! # Features
 //!
@@ -67,6 +67,7 @@ mod people;
 #[cfg(all(test, feature = "sqlite"))]
 mod plans;
 mod revocation;
+mod session;
 mod store;
 mod tenant;
 mod words;

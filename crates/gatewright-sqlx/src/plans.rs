@@ -2,7 +2,9 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::{SqlStore, SqliteOptions, account, credential, feed, people, revocation, tenant};
+use crate::{
+    SqlStore, SqliteOptions, account, credential, feed, people, revocation, session, tenant,
+};
 
 #[tokio::test]
 async fn every_query_goes_by_an_index_and_no_list_is_sorted() {
@@ -53,6 +55,22 @@ async fn every_query_goes_by_an_index_and_no_list_is_sorted() {
         people::LINKS,
         people::UNLINK,
         people::OWN_LINK,
+        session::BY_ID,
+        session::BY_TOKEN,
+        session::LIVE,
+        session::CARRY_ON,
+        session::SPEND_PARENT,
+        session::REPLACE,
+        session::END_ALL,
+        session::END_ONE,
+        session::END_OTHERS,
+        session::END_IN_TENANT,
+        session::END_MEMBER,
+        session::END_GRACE,
+        session::DROP_TOKENS_ENDED,
+        session::DROP_TOKENS_IDLE,
+        session::DROP_ENDED,
+        session::DROP_IDLE,
         feed::LATEST,
         feed::AFTER,
         feed::ACKNOWLEDGE,
@@ -92,6 +110,11 @@ async fn a_filtered_list_has_an_index_of_its_own() {
         (people::INVITES, "invites_of_tenant"),
         (people::FORGET_INVITES, "invites_by_time"),
         (people::LINKS, "linked_logins_of_user"),
+        (session::LIVE, "sessions_open"),
+        (session::END_ALL, "sessions_open"),
+        (session::END_GRACE, "refresh_tokens_by_grace"),
+        (session::DROP_ENDED, "sessions_by_end"),
+        (session::DROP_IDLE, "sessions_by_idle"),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
             .fetch_all(store.pool())
@@ -136,9 +159,29 @@ async fn a_request_reads_by_whole_keys() {
         (people::INVITE, &[("i", "(digest=?)"), ("t", ID)]),
         (people::SPEND_INVITE, &[("invites", "(digest=?)")]),
         (
+            people::REPLACE_INVITE,
+            &[("invites", "(tenant=? AND email=?)")],
+        ),
+        (people::WITHDRAW_INVITE, &[("invites", ID)]),
+        (
             people::LINK,
             &[("linked_logins", "(issuer=? AND subject=?)")],
         ),
+        (session::BY_ID, &[("s", ID)]),
+        (
+            session::BY_TOKEN,
+            &[("t", "(digest=?)"), ("s", "(rowid=?)")],
+        ),
+        (session::CARRY_ON, &[("sessions", ID)]),
+        (
+            session::SPEND_PARENT,
+            &[("refresh_tokens", "(session=? AND place=?)")],
+        ),
+        (
+            session::REPLACE,
+            &[("refresh_tokens", "(session=? AND place=?)")],
+        ),
+        (session::END_ONE, &[("sessions", ID)]),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
             .fetch_all(store.pool())

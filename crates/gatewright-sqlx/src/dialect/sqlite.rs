@@ -133,6 +133,25 @@ impl SqliteOptions {
     }
 }
 
+/// Never changed once released: each is known by its checksum.
+const MIGRATIONS: [(i64, &str, &str); 3] = [
+    (
+        1,
+        "gatewright",
+        include_str!("../../migrations/sqlite/0001_gatewright.sql"),
+    ),
+    (
+        2,
+        "sessions",
+        include_str!("../../migrations/sqlite/0002_sessions.sql"),
+    ),
+    (
+        3,
+        "people",
+        include_str!("../../migrations/sqlite/0003_people.sql"),
+    ),
+];
+
 impl Driver for Sqlite {
     // A transaction that began as a reader may find on its first write that another one was faster, and can then
     // only be undone; one that begins as a writer waits its turn.
@@ -190,21 +209,9 @@ impl Driver for Sqlite {
     }
 
     async fn migrate(pool: &Pool<Self>) -> Result<(), MigrateError> {
-        let migrations = [
-            (
-                1,
-                "gatewright",
-                include_str!("../../migrations/sqlite/0001_gatewright.sql"),
-            ),
-            (
-                3,
-                "people",
-                include_str!("../../migrations/sqlite/0003_people.sql"),
-            ),
-        ];
-        let migrations = migrations.map(|(version, name, sql)| {
-            let sql = sql.into_sql_str();
-            Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+        let migrations = MIGRATIONS.map(|(version, name, sql)| {
+            let (name, sql) = (name.into(), sql.into_sql_str());
+            Migration::new(version, name, MigrationType::Simple, sql, false)
         });
         let mut migrator = Migrator::with_migrations(migrations.into());
         // No database holds migrations of ours yet under another name, which is what the warning is about.
