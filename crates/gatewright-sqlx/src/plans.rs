@@ -159,6 +159,11 @@ async fn a_request_reads_by_whole_keys() {
         (people::INVITE, &[("i", "(digest=?)"), ("t", ID)]),
         (people::SPEND_INVITE, &[("invites", "(digest=?)")]),
         (
+            people::REPLACE_INVITE,
+            &[("invites", "(tenant=? AND email=?)")],
+        ),
+        (people::WITHDRAW_INVITE, &[("invites", ID)]),
+        (
             people::LINK,
             &[("linked_logins", "(issuer=? AND subject=?)")],
         ),

@@ -72,7 +72,8 @@ impl MailedToken {
 
 /// Where mailed tokens live.
 pub trait MailedTokenStore: Send + Sync {
-    /// Keeps a token. Earlier ones stay good: what was mailed last need not arrive last.
+    /// Keeps a token. Earlier ones stay good: what was mailed last need not arrive last. One that is kept already stays as it
+    /// is.
     fn put_mailed_token(&self, token: MailedToken) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Takes out the token, once and for this purpose alone; `None` for one that is unknown, was spent, or has expired.
@@ -100,7 +101,7 @@ pub trait MailedTokenStore: Send + Sync {
 pub struct Invite {
     /// The public id, by which the tenant's admins name it.
     pub id: Box<str>,
-    /// The tenant.
+    /// The tenant, as it is now.
     pub tenant: Tenant,
     /// The address that is invited, in lower case.
     pub email: String,
@@ -153,7 +154,8 @@ pub enum AcceptOutcome {
 /// Where invites live.
 pub trait InviteStore: Send + Sync {
     /// Keeps an invite. An earlier one of the same address to the same tenant is taken out in the same step.
-    /// [`InsertOutcome::IdTaken`] where the id or the digest is known.
+    /// [`InsertOutcome::IdTaken`] where the id or the digest is known; then nothing changed. A tenant that does not exist is
+    /// an error.
     fn insert_invite(
         &self,
         invite: Invite,

@@ -1,13 +1,15 @@
 //! A row that cannot be read is named by its column; it neither passes, nor is missing, nor ends the process.
 
 use gatewright_core::credential::SecretKind;
-use gatewright_core::principal::UserId;
+use gatewright_core::principal::{Tenant, UserId};
+use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
-    Account, AccountStore, CredentialFilter, CredentialStore, KeyStore, MembershipStore,
+    Account, AccountStore, CredentialFilter, CredentialStore, Invite, InviteStore, KeyStore,
+    LinkedLogin, LinkedLoginStore, MailedPurpose, MailedToken, MailedTokenStore, MembershipStore,
     PageRequest, RevocationStore, SessionFilter, SessionStore, StoreError, TenantRef, TokenRef,
 };
 
-use crate::fixture::{NOW, acme, alice, create_acme, fresh, hash, mint, tamper};
+use crate::fixture::{NOW, acme, alice, create_acme, fresh, hash, mint, tamper, workspace};
 use crate::sessions::{open, token};
 
 #[tokio::test]
@@ -210,4 +212,107 @@ async fn of_a_key() {
         matches!(keys, Err(StoreError::Corrupt("tag_keys.id"))),
         "{keys:?}"
     );
+}
+
+#[tokio::test]
+async fn of_a_mailed_token() {
+    for (column, sql) in [
+        (
+            "mailed_tokens.user_id",
+            "UPDATE mailed_tokens SET user_id = ''",
+        ),
+        (
+            "mailed_tokens.password",
+            "UPDATE mailed_tokens SET password = 'secret'",
+        ),
+        (
+            "mailed_tokens.password",
+            "UPDATE mailed_tokens SET password = CAST(x'ff' AS TEXT)",
+        ),
+    ] {
+        let (store, _directory) = fresh().await;
+        let digest = TokenDigest::from_bytes(&[1; 32]).unwrap();
+        let purpose = MailedPurpose::VerifyEmail;
+        let token = MailedToken::new(digest, purpose, alice(), NOW);
+        store.put_mailed_token(token).await.unwrap();
+        tamper(&store, sql).await;
+        // The second time as well: what cannot be read is not spent.
+        for _ in 0..2 {
+            let spent = store.spend_mailed_token(&digest, purpose, 0).await;
+            assert!(
+                matches!(spent, Err(StoreError::Corrupt(named)) if named == column),
+                "{sql}: {spent:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_an_invite() {
+    for (column, sql) in [
+        ("invites.inviter", "UPDATE invites SET inviter = ''"),
+        ("invites.created_at", "UPDATE invites SET created_at = -1"),
+        (
+            "invites.role",
+            "UPDATE invites SET role = CAST(x'ff' AS TEXT)",
+        ),
+    ] {
+        let (store, _directory) = fresh().await;
+        create_acme(&store).await;
+        let digest = TokenDigest::from_bytes(&[1; 32]).unwrap();
+        let tenant = Tenant::new(acme(), workspace(), "acme", "free");
+        let invite = Invite::new(
+            "inv_1",
+            tenant,
+            "b@example.com",
+            "viewer",
+            alice(),
+            NOW,
+            NOW + 1,
+        );
+        store.insert_invite(invite, digest).await.unwrap();
+        tamper(&store, sql).await;
+        let found = store.invite_by_token(&digest, NOW).await;
+        assert!(
+            matches!(found, Err(StoreError::Corrupt(named)) if named == column),
+            "{sql}: {found:?}"
+        );
+        let listed = store.invites(&acme(), &PageRequest::first()).await;
+        assert!(
+            matches!(listed, Err(StoreError::Corrupt(named)) if named == column),
+            "{sql}: {listed:?}"
+        );
+        if column == "invites.role" {
+            let bob = UserId::new("usr_bob").unwrap();
+            let accepted = store.accept_invite(&digest, &bob, NOW).await;
+            assert!(
+                matches!(accepted, Err(StoreError::Corrupt(named)) if named == column),
+                "{sql}: {accepted:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_link() {
+    for (column, sql) in [
+        (
+            "linked_logins.user_id",
+            "UPDATE linked_logins SET user_id = 'a' || char(0)",
+        ),
+        (
+            "linked_logins.linked_at",
+            "UPDATE linked_logins SET linked_at = -1",
+        ),
+    ] {
+        let (store, _directory) = fresh().await;
+        let link = LinkedLogin::new("lnk_1", alice(), "https://id", "sub", "a@example.com", NOW);
+        store.link_login(link).await.unwrap();
+        tamper(&store, sql).await;
+        let found = store.linked_login("https://id", "sub").await;
+        assert!(
+            matches!(found, Err(StoreError::Corrupt(named)) if named == column),
+            "{sql}: {found:?}"
+        );
+    }
 }

@@ -26,11 +26,11 @@ pub trait Store:
     + MembershipStore
     + AccountStore
     + RevocationStore
+    + SessionStore
     + KeyStore
     + MailedTokenStore
     + InviteStore
     + LinkedLoginStore
-    + SessionStore
     + 'static
 {
 }
@@ -40,11 +40,11 @@ impl<S> Store for S where
         + MembershipStore
         + AccountStore
         + RevocationStore
+        + SessionStore
         + KeyStore
         + MailedTokenStore
         + InviteStore
         + LinkedLoginStore
-        + SessionStore
         + 'static
 {
 }
