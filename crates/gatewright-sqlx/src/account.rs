@@ -3,12 +3,14 @@
 use gatewright_core::hash::Phc;
 use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::store::{
-    Account, AccountStore, BoxFuture, ChangeKey, InsertOutcome, StoreError, Unpublished,
+    Account, AccountStore, BoxFuture, ChangeKey, InsertOutcome, SessionFilter, StoreError,
+    Unpublished,
 };
 use gatewright_core::time::Timestamp;
 
 use crate::dialect::{Arg, Columns, Dialect};
 use crate::revocation::raise_user_epoch;
+use crate::session::{end_sessions, session_changed};
 use crate::store::SqlStore;
 
 pub(crate) const BY_EMAIL: &str =
@@ -111,8 +113,8 @@ impl<D: Dialect> AccountStore for SqlStore<D> {
         &'a self,
         user: &'a UserId,
         password: Phc,
-        _keep: Option<&'a SessionId>,
-        _now: Timestamp,
+        keep: Option<&'a SessionId>,
+        now: Timestamp,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         Box::pin(async move {
             let mut write = self.write().await?;
@@ -121,7 +123,11 @@ impl<D: Dialect> AccountStore for SqlStore<D> {
                 return Ok(Unpublished::unchanged(false));
             }
             raise_user_epoch(&mut write, user).await?;
-            write.publish(true, vec![changed(user)]).await
+            let which = keep.map_or(SessionFilter::All, SessionFilter::Except);
+            let ended = end_sessions(&mut write, user, which, now).await?;
+            let mut keys = vec![changed(user)];
+            keys.extend(ended.iter().map(session_changed));
+            write.publish(true, keys).await
         })
     }
 

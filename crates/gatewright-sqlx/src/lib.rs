@@ -51,7 +51,7 @@
 //!
 //! They may live in the same database: [`SqlStore::pool`] hands out the connections, and our migrations keep their books
 //! in a table of their own. Taken are the names `tenants`, `accounts`, `memberships`, `credentials`, `epochs`,
-//! `ended_sessions`, `denied_tokens`, `signing_keys`, `tag_keys`, `changes` and `nodes`.
+//! `ended_sessions`, `denied_tokens`, `signing_keys`, `tag_keys`, `changes`, `nodes`, `sessions` and `refresh_tokens`.
 //!
 //! # Features
 //!
@@ -65,6 +65,7 @@ mod keys;
 #[cfg(all(test, feature = "sqlite"))]
 mod plans;
 mod revocation;
+mod session;
 mod store;
 mod tenant;
 mod words;

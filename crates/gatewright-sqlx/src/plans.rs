@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::{SqlStore, SqliteOptions, account, credential, feed, revocation, tenant};
+use crate::{SqlStore, SqliteOptions, account, credential, feed, revocation, session, tenant};
 
 #[tokio::test]
 async fn every_query_goes_by_an_index_and_no_list_is_sorted() {
@@ -37,6 +37,22 @@ async fn every_query_goes_by_an_index_and_no_list_is_sorted() {
         revocation::STANDING,
         revocation::FORGET_SESSIONS,
         revocation::FORGET_TOKENS,
+        session::BY_ID,
+        session::BY_TOKEN,
+        session::LIVE,
+        session::CARRY_ON,
+        session::SPEND_PARENT,
+        session::REPLACE,
+        session::END_ALL,
+        session::END_ONE,
+        session::END_OTHERS,
+        session::END_IN_TENANT,
+        session::END_MEMBER,
+        session::END_GRACE,
+        session::DROP_TOKENS_ENDED,
+        session::DROP_TOKENS_IDLE,
+        session::DROP_ENDED,
+        session::DROP_IDLE,
         feed::LATEST,
         feed::AFTER,
         feed::ACKNOWLEDGE,
@@ -71,6 +87,11 @@ async fn a_filtered_list_has_an_index_of_its_own() {
         ),
         (tenant::MEMBERSHIPS, "memberships_by_slug"),
         (tenant::MEMBERS, "memberships_by_email"),
+        (session::LIVE, "sessions_open"),
+        (session::END_ALL, "sessions_open"),
+        (session::END_GRACE, "refresh_tokens_by_grace"),
+        (session::DROP_ENDED, "sessions_by_end"),
+        (session::DROP_IDLE, "sessions_by_idle"),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
             .fetch_all(store.pool())
@@ -111,6 +132,21 @@ async fn a_request_reads_by_whole_keys() {
             &[("t", "(kind=? AND slug=?)"), ("m", MEMBERSHIP), ("a", ID)],
         ),
         (account::BY_EMAIL, &[("accounts", "(email=?)")]),
+        (session::BY_ID, &[("s", ID)]),
+        (
+            session::BY_TOKEN,
+            &[("t", "(digest=?)"), ("s", "(rowid=?)")],
+        ),
+        (session::CARRY_ON, &[("sessions", ID)]),
+        (
+            session::SPEND_PARENT,
+            &[("refresh_tokens", "(session=? AND place=?)")],
+        ),
+        (
+            session::REPLACE,
+            &[("refresh_tokens", "(session=? AND place=?)")],
+        ),
+        (session::END_ONE, &[("sessions", ID)]),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
             .fetch_all(store.pool())

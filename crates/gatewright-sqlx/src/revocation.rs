@@ -18,7 +18,7 @@ const RAISE: &str = "INSERT INTO epochs (kind, id, epoch) VALUES ($1, $2, 1)
     ON CONFLICT (kind, id) DO UPDATE SET epoch = epochs.epoch + 1 RETURNING epoch";
 
 // A second note never shortens the first.
-const END_SESSION: &str = "INSERT INTO ended_sessions (id, keep_until) VALUES ($1, $2)
+pub(crate) const END_SESSION: &str = "INSERT INTO ended_sessions (id, keep_until) VALUES ($1, $2)
     ON CONFLICT (id) DO UPDATE SET keep_until = excluded.keep_until
     WHERE ended_sessions.keep_until < excluded.keep_until";
 

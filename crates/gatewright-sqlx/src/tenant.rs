@@ -7,6 +7,7 @@ use gatewright_core::store::{
 };
 
 use crate::dialect::{Columns, Dialect};
+use crate::session::{end_sessions_of_member, session_changed};
 use crate::store::SqlStore;
 
 // A tenant, the user's role in it, and whether the user stands above roles.
@@ -237,9 +238,10 @@ impl<D: Dialect> MembershipStore for SqlStore<D> {
             write
                 .execute(REMOVE_MEMBER, &[tenant.into(), id.into()])
                 .await?;
-            write
-                .publish(RemoveOutcome::Removed, vec![changed(user)])
-                .await
+            let ended = end_sessions_of_member(&mut write, tenant, id).await?;
+            let mut keys = vec![changed(user)];
+            keys.extend(ended.iter().map(session_changed));
+            write.publish(RemoveOutcome::Removed, keys).await
         })
     }
 

@@ -133,6 +133,20 @@ impl SqliteOptions {
     }
 }
 
+/// Never changed once released: each is known by its checksum.
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "gatewright",
+        include_str!("../../migrations/sqlite/0001_gatewright.sql"),
+    ),
+    (
+        2,
+        "sessions",
+        include_str!("../../migrations/sqlite/0002_sessions.sql"),
+    ),
+];
+
 impl Driver for Sqlite {
     // A transaction that began as a reader may find on its first write that another one was faster, and can then
     // only be undone; one that begins as a writer waits its turn.
@@ -190,13 +204,11 @@ impl Driver for Sqlite {
     }
 
     async fn migrate(pool: &Pool<Self>) -> Result<(), MigrateError> {
-        let mut migrator = Migrator::with_migrations(vec![Migration::new(
-            1,
-            "gatewright".into(),
-            MigrationType::Simple,
-            include_str!("../../migrations/sqlite/0001_gatewright.sql").into_sql_str(),
-            false,
-        )]);
+        let migrations = MIGRATIONS.map(|(version, name, sql)| {
+            let (name, sql) = (name.into(), sql.into_sql_str());
+            Migration::new(version, name, MigrationType::Simple, sql, false)
+        });
+        let mut migrator = Migrator::with_migrations(migrations.into());
         // No database holds migrations of ours yet under another name, which is what the warning is about.
         migrator.dangerous_set_table_name("_gatewright_migrations");
         // sqlx takes no lock on SQLite: two processes that start at once would both apply the same migration.

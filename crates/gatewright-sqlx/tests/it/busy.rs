@@ -225,7 +225,7 @@ async fn a_change_whose_caller_hangs_up_is_whole_or_not_at_all() {
 }
 
 /// Polls once and lets the database's thread work; whether the future was ready.
-async fn poll_once<F: Future + Unpin>(future: &mut F) -> bool {
+pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> bool {
     let ready = std::future::poll_fn(|context| {
         std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_ready())
     })

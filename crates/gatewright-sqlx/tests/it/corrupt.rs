@@ -4,10 +4,11 @@ use gatewright_core::credential::SecretKind;
 use gatewright_core::principal::UserId;
 use gatewright_core::store::{
     Account, AccountStore, CredentialFilter, CredentialStore, KeyStore, MembershipStore,
-    PageRequest, RevocationStore, StoreError, TenantRef, TokenRef,
+    PageRequest, RevocationStore, SessionFilter, SessionStore, StoreError, TenantRef, TokenRef,
 };
 
-use crate::fixture::{acme, alice, create_acme, fresh, hash, mint, tamper};
+use crate::fixture::{NOW, acme, alice, create_acme, fresh, hash, mint, tamper};
+use crate::sessions::{open, token};
 
 #[tokio::test]
 async fn of_a_credential() {
@@ -121,6 +122,60 @@ async fn of_a_tenant_or_a_member() {
         matches!(listed, Err(StoreError::Corrupt("memberships.user_id"))),
         "{listed:?}"
     );
+}
+
+#[tokio::test]
+async fn of_a_session() {
+    for (column, sql) in [
+        ("sessions.id", "UPDATE sessions SET id = 'a' || char(10)"),
+        ("sessions.user_id", "UPDATE sessions SET user_id = ''"),
+        ("sessions.tenant", "UPDATE sessions SET tenant = ''"),
+        (
+            "sessions.label",
+            "UPDATE sessions SET label = CAST(x'ff' AS TEXT)",
+        ),
+        (
+            "sessions.idle_expires_at",
+            "UPDATE sessions SET idle_expires_at = -1",
+        ),
+        ("sessions.ended_at", "UPDATE sessions SET ended_at = -1"),
+        (
+            "refresh_tokens.grace_ends_at",
+            "UPDATE refresh_tokens SET place = 'parent', sealed_child = x'00', grace_ends_at = -1",
+        ),
+        (
+            "refresh_tokens.place",
+            "PRAGMA ignore_check_constraints = 1; UPDATE refresh_tokens SET place = 'sibling'",
+        ),
+    ] {
+        let (store, _directory) = fresh().await;
+        open(&store, "ses_1", 0).await;
+        tamper(&store, sql).await;
+        let found = store.find_refresh(&token(0)).await;
+        assert!(
+            matches!(found, Err(StoreError::Corrupt(named)) if named == column),
+            "{sql}: {found:?}"
+        );
+    }
+    let (store, _directory) = fresh().await;
+    let session = open(&store, "ses_1", 0).await;
+    tamper(&store, "UPDATE sessions SET id = 'a' || char(10)").await;
+    let listed = store
+        .live_sessions(&alice(), NOW, &PageRequest::first())
+        .await;
+    assert!(
+        matches!(listed, Err(StoreError::Corrupt("sessions.id"))),
+        "{listed:?}"
+    );
+    // An end that cannot say what it ended ends nothing.
+    let ended = store.end_sessions(&alice(), SessionFilter::All, NOW).await;
+    assert!(
+        matches!(ended, Err(StoreError::Corrupt("sessions.id"))),
+        "{ended:?}"
+    );
+    tamper(&store, "UPDATE sessions SET id = 'ses_1'").await;
+    let found = store.session(&session).await.unwrap().unwrap();
+    assert_eq!(found.ended_at, None);
 }
 
 #[tokio::test]

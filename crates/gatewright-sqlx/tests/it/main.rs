@@ -8,4 +8,5 @@ mod feed;
 mod fixture;
 mod lists;
 mod migrations;
+mod sessions;
 mod suite;

@@ -9,6 +9,7 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::fixture::{Directory, create_acme, fresh, mint, tamper};
+use crate::sessions::open;
 
 #[tokio::test]
 async fn a_second_migration_changes_nothing() {
@@ -50,7 +51,7 @@ async fn many_may_bring_an_old_database_up_to_date_at_once() {
             "DELETE FROM _gatewright_migrations;
              DROP TABLE credentials; DROP TABLE memberships; DROP TABLE tenants; DROP TABLE accounts; DROP TABLE epochs;
              DROP TABLE ended_sessions; DROP TABLE denied_tokens; DROP TABLE signing_keys; DROP TABLE tag_keys;
-             DROP TABLE changes; DROP TABLE nodes",
+             DROP TABLE changes; DROP TABLE nodes; DROP TABLE refresh_tokens; DROP TABLE sessions",
         )
         .await;
         let openings: Vec<_> = (0..8)
@@ -63,6 +64,23 @@ async fn many_may_bring_an_old_database_up_to_date_at_once() {
             opening.await.unwrap().unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let (store, directory) = fresh().await;
+    create_acme(&store).await;
+    mint(&store, "k1").await;
+    tamper(
+        &store,
+        "DELETE FROM _gatewright_migrations WHERE version = 2;
+         DROP TABLE refresh_tokens; DROP TABLE sessions",
+    )
+    .await;
+    let store = directory.open().await;
+    let found = store.find(SecretKind::ApiKey, "k1").await.unwrap();
+    assert!(found.is_some());
+    open(&store, "ses_1", 0).await;
 }
 
 #[tokio::test]

@@ -16,17 +16,29 @@ use std::future::Future;
 use std::sync::Arc;
 
 use gatewright_core::store::{
-    AccountStore, CredentialStore, KeyStore, MembershipStore, RevocationStore,
+    AccountStore, CredentialStore, KeyStore, MembershipStore, RevocationStore, SessionStore,
 };
 
 /// Every trait that the suite tests, on one type.
 pub trait Store:
-    CredentialStore + MembershipStore + AccountStore + RevocationStore + KeyStore + 'static
+    CredentialStore
+    + MembershipStore
+    + AccountStore
+    + RevocationStore
+    + SessionStore
+    + KeyStore
+    + 'static
 {
 }
 
 impl<S> Store for S where
-    S: CredentialStore + MembershipStore + AccountStore + RevocationStore + KeyStore + 'static
+    S: CredentialStore
+        + MembershipStore
+        + AccountStore
+        + RevocationStore
+        + SessionStore
+        + KeyStore
+        + 'static
 {
 }
 
@@ -170,6 +182,26 @@ suite! { $
         a_denied_token_says_so,
         only_what_has_passed_is_forgotten,
         a_later_note_never_shortens_an_earlier_one,
+    }
+    sessions {
+        a_session_comes_back_whole,
+        a_known_session_or_token_is_not_opened,
+        of_many_sessions_of_one_token_one_is_opened,
+        a_rotation_replaces_the_current_token,
+        only_the_current_token_is_replaced,
+        of_twenty_rotations_of_one_token_one_wins,
+        a_session_that_is_over_is_not_carried_on,
+        live_sessions_are_listed_oldest_first,
+        a_list_of_sessions_is_whole_while_they_come_and_go,
+        an_end_takes_the_sessions_that_are_meant,
+        a_second_end_changes_nothing_but_is_published,
+        of_many_ends_one_takes_each_session,
+        a_rotation_does_not_outlive_an_end,
+        a_new_password_ends_the_other_sessions,
+        no_rotation_outlives_a_new_password,
+        a_removed_member_loses_the_tenants_sessions,
+        what_ended_long_ago_is_forgotten,
+        a_sealed_child_goes_with_its_grace,
     }
     keys {
         signing_keys_come_back_whole_and_oldest_first,
