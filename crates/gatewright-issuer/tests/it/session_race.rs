@@ -8,7 +8,7 @@ use gatewright_core::error::Cause;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::session::{GRACE, Logins};
+use crate::logins::{GRACE, Logins};
 
 const AT_ONCE: usize = 20;
 
