@@ -10,6 +10,8 @@
 //! - [`SigningKeys`] keeps the keys that sign access tokens: generated, published before use, retired after the last token
 //!   they signed has expired, and sealed at rest under a [`SealingKey`].
 //! - [`AccessTokens`] signs access tokens (RFC 9068).
+//! - [`Sessions`] opens login sessions, carries them on by refresh tokens that are used once, and ends them: at a logout,
+//!   when they have lasted as long as the [`SessionTerms`] say, or because somebody came with a token that was used before.
 //! - [`guard_tag_keys`] loads the keys of the guard tags, or makes the first one.
 //!
 //! No framework is in here: handlers call it.
@@ -80,6 +82,52 @@
 //! issuer.revoke(SecretKind::ApiKey, &acme, minted.id.as_str(), None).await?;
 //! let refusal = present(&minted.secret).await.unwrap_err();
 //! assert_eq!(refusal.code(), ErrorCode::TokenRevoked);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A login's life
+//!
+//! A login is carried on, and ends for everybody when somebody comes with a token of it that was used before:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use gatewright_core::audit::NoAudit;
+//! use gatewright_core::error::Cause;
+//! use gatewright_core::gate::{Coherence, Gate};
+//! # use gatewright_core::hash::{Argon2Settings, HashPool, PoolConfig};
+//! use gatewright_core::principal::UserId;
+//! use gatewright_core::store::MemoryStore;
+//! use gatewright_issuer::{Grant, NewSession, Sessions, guard_tag_keys};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Arc::new(MemoryStore::new());
+//! let tags = guard_tag_keys(&*store).await?;
+//! let gate = Gate::builder(Arc::clone(&store), Coherence::SingleProcess, tags)
+//! #   .hash_pool(HashPool::start(PoolConfig::new(Argon2Settings::insecure_for_tests()))?)
+//!     .build()?;
+//! let sessions = Sessions::new(gate, store, Arc::new(NoAudit::default()));
+//!
+//! // Alice has given her password.
+//! let new = NewSession::new(UserId::new("usr_1")?, "app").labelled("Firefox");
+//! let login = sessions.open(new).await?;
+//! let _grant = Grant::of_session(&login.session, "https://api.example", 0);
+//!
+//! // Her browser carries the login on, again and again: each answer brings the next token.
+//! let first = login.refresh.expose().as_bytes();
+//! let second = sessions.refresh(first, None).await?.refresh;
+//! // Two tabs at once, or an answer that was lost: for a moment, the same token is answered alike.
+//! let in_other_tab = sessions.refresh(first, None).await?.refresh;
+//! assert_eq!(in_other_tab.expose(), second.expose());
+//! let third = sessions.refresh(second.expose().as_bytes(), None).await?.refresh;
+//!
+//! // A thief comes with one that was used. Nobody can tell them from Alice, so both have to log in again.
+//! let refusal = sessions.refresh(first, None).await.unwrap_err();
+//! assert_eq!(refusal.cause(), Some(Cause::RefreshReused));
+//! let refusal = sessions.refresh(third.expose().as_bytes(), None).await.unwrap_err();
+//! assert_eq!(refusal.cause(), Some(Cause::RefreshInvalid));
 //! # Ok(())
 //! # }
 //! ```

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tokio::runtime::Builder;
 
-use crate::session::{ABSOLUTE, GRACE, IDLE, Logins, cause};
+use crate::logins::{ABSOLUTE, AUDIENCE, GRACE, IDLE, Logins, cause};
 use crate::world::NOW;
 
 /// Of a hash nobody will check.
@@ -335,7 +335,7 @@ impl Real {
             if signed.is_none_or(|(_, at, epoch)| (*at, *epoch) != (self.date, standing.epoch)) {
                 let world = &self.logins.world;
                 let id = line.id.clone();
-                let grant = Grant::user(user, "app", "https://api.example", standing.epoch, id);
+                let grant = Grant::user(user, "app", AUDIENCE, standing.epoch, id);
                 let grant = grant.in_tenant(world.acme.clone());
                 let issued = world.tokens.issue(&grant, self.date).unwrap();
                 let signed = (issued.access_token, self.date, standing.epoch);

@@ -8,13 +8,16 @@ use gatewright_core::error::Cause;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::session::{GRACE, Logins};
+use crate::logins::{GRACE, Logins};
 
 const AT_ONCE: usize = 20;
 
 /// What twenty who come at once with the same token get.
 async fn all_at_once(logins: &Arc<Logins>, token: &str) -> Vec<Result<String, Cause>> {
     let start = Arc::new(Barrier::new(AT_ONCE));
+    // Whoever has looked lets the others look before they go on.
+    let pauses = [0, 2].repeat(AT_ONCE);
+    logins.store.pauses.lock().unwrap().extend(pauses);
     let mut tabs = JoinSet::new();
     for _ in 0..AT_ONCE {
         let (logins, start) = (Arc::clone(logins), Arc::clone(&start));
@@ -24,7 +27,9 @@ async fn all_at_once(logins: &Arc<Logins>, token: &str) -> Vec<Result<String, Ca
             logins.child(&token).await
         });
     }
-    tabs.join_all().await
+    let answers = tabs.join_all().await;
+    logins.store.pauses.lock().unwrap().clear();
+    answers
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

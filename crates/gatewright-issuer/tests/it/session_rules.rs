@@ -3,7 +3,7 @@
 use gatewright_core::error::Cause;
 use gatewright_core::session::RefreshToken;
 
-use crate::session::{ABSOLUTE, GRACE, IDLE, Logins, sessions};
+use crate::logins::{ABSOLUTE, GRACE, IDLE, Logins, sessions};
 use crate::world::NOW;
 
 /// Tokens are numbered in the order in which they are first seen; the login gives number 0.
