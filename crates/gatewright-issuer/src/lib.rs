@@ -10,6 +10,8 @@
 //! - [`SigningKeys`] keeps the keys that sign access tokens: generated, published before use, retired after the last token
 //!   they signed has expired, and sealed at rest under a [`SealingKey`].
 //! - [`AccessTokens`] signs access tokens (RFC 9068).
+//! - [`Accounts`] signs people up, proves their addresses, checks their passwords and changes them, and invites them to
+//!   tenants; [`PasswordPolicy`] says what is allowed as a password, a [`Mailer`] tells them what they are to know.
 //! - [`guard_tag_keys`] loads the keys of the guard tags, or makes the first one.
 //!
 //! No framework is in here: handlers call it.
@@ -85,6 +87,7 @@
 //! ```
 
 mod access_token;
+mod accounts;
 mod authority;
 mod client;
 mod credential;
@@ -96,6 +99,10 @@ mod signing;
 mod told;
 
 pub use access_token::{AccessTokens, Grant, IssueError, IssuedToken};
+pub use accounts::{
+    AcceptedInvite, Accounts, Afterwards, LoggedIn, Mail, Mailer, NewPassword, PasswordPolicy,
+    PeopleStore, SignedUp, WeakPassword,
+};
 pub use authority::Authority;
 pub use client::OAuthClients;
 pub use credential::{
