@@ -51,7 +51,8 @@
 //!
 //! They may live in the same database: [`SqlStore::pool`] hands out the connections, and our migrations keep their books
 //! in a table of their own. Taken are the names `tenants`, `accounts`, `memberships`, `credentials`, `epochs`,
-//! `ended_sessions`, `denied_tokens`, `signing_keys`, `tag_keys`, `changes` and `nodes`.
+//! `ended_sessions`, `denied_tokens`, `signing_keys`, `tag_keys`, `changes`, `nodes`, `mailed_tokens`, `invites` and
+//! `linked_logins`.
 //!
 //! # Features
 //!
@@ -62,6 +63,7 @@ mod credential;
 mod dialect;
 mod feed;
 mod keys;
+mod people;
 #[cfg(all(test, feature = "sqlite"))]
 mod plans;
 mod revocation;

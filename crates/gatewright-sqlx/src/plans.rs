@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::{SqlStore, SqliteOptions, account, credential, feed, revocation, tenant};
+use crate::{SqlStore, SqliteOptions, account, credential, feed, people, revocation, tenant};
 
 #[tokio::test]
 async fn every_query_goes_by_an_index_and_no_list_is_sorted() {
@@ -26,6 +26,8 @@ async fn every_query_goes_by_an_index_and_no_list_is_sorted() {
         account::NAME_MEMBER,
         account::SET_PASSWORD,
         account::SWAP_PASSWORD,
+        account::VERIFY,
+        account::SET_NAME,
         tenant::BY_ID,
         tenant::BY_SLUG,
         tenant::MEMBERSHIPS,
@@ -37,6 +39,20 @@ async fn every_query_goes_by_an_index_and_no_list_is_sorted() {
         revocation::STANDING,
         revocation::FORGET_SESSIONS,
         revocation::FORGET_TOKENS,
+        people::SPEND_MAILED,
+        people::VOID_MAILED,
+        people::FORGET_MAILED,
+        people::INVITES,
+        people::INVITE,
+        people::REPLACE_INVITE,
+        people::WITHDRAW_INVITE,
+        people::SPEND_INVITE,
+        people::JOIN_TENANT,
+        people::FORGET_INVITES,
+        people::LINK,
+        people::LINKS,
+        people::UNLINK,
+        people::OWN_LINK,
         feed::LATEST,
         feed::AFTER,
         feed::ACKNOWLEDGE,
@@ -71,6 +87,11 @@ async fn a_filtered_list_has_an_index_of_its_own() {
         ),
         (tenant::MEMBERSHIPS, "memberships_by_slug"),
         (tenant::MEMBERS, "memberships_by_email"),
+        (people::VOID_MAILED, "mailed_tokens_of_user"),
+        (people::FORGET_MAILED, "mailed_tokens_by_time"),
+        (people::INVITES, "invites_of_tenant"),
+        (people::FORGET_INVITES, "invites_by_time"),
+        (people::LINKS, "linked_logins_of_user"),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
             .fetch_all(store.pool())
@@ -111,6 +132,13 @@ async fn a_request_reads_by_whole_keys() {
             &[("t", "(kind=? AND slug=?)"), ("m", MEMBERSHIP), ("a", ID)],
         ),
         (account::BY_EMAIL, &[("accounts", "(email=?)")]),
+        (people::SPEND_MAILED, &[("mailed_tokens", "(digest=?)")]),
+        (people::INVITE, &[("i", "(digest=?)"), ("t", ID)]),
+        (people::SPEND_INVITE, &[("invites", "(digest=?)")]),
+        (
+            people::LINK,
+            &[("linked_logins", "(issuer=? AND subject=?)")],
+        ),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
             .fetch_all(store.pool())

@@ -190,13 +190,23 @@ impl Driver for Sqlite {
     }
 
     async fn migrate(pool: &Pool<Self>) -> Result<(), MigrateError> {
-        let mut migrator = Migrator::with_migrations(vec![Migration::new(
-            1,
-            "gatewright".into(),
-            MigrationType::Simple,
-            include_str!("../../migrations/sqlite/0001_gatewright.sql").into_sql_str(),
-            false,
-        )]);
+        let migrations = [
+            (
+                1,
+                "gatewright",
+                include_str!("../../migrations/sqlite/0001_gatewright.sql"),
+            ),
+            (
+                3,
+                "people",
+                include_str!("../../migrations/sqlite/0003_people.sql"),
+            ),
+        ];
+        let migrations = migrations.map(|(version, name, sql)| {
+            let sql = sql.into_sql_str();
+            Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+        });
+        let mut migrator = Migrator::with_migrations(migrations.into());
         // No database holds migrations of ours yet under another name, which is what the warning is about.
         migrator.dangerous_set_table_name("_gatewright_migrations");
         // sqlx takes no lock on SQLite: two processes that start at once would both apply the same migration.

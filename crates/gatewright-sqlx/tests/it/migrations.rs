@@ -48,9 +48,11 @@ async fn many_may_bring_an_old_database_up_to_date_at_once() {
         tamper(
             &store,
             "DELETE FROM _gatewright_migrations;
+             DROP TABLE invites;
              DROP TABLE credentials; DROP TABLE memberships; DROP TABLE tenants; DROP TABLE accounts; DROP TABLE epochs;
              DROP TABLE ended_sessions; DROP TABLE denied_tokens; DROP TABLE signing_keys; DROP TABLE tag_keys;
-             DROP TABLE changes; DROP TABLE nodes",
+             DROP TABLE changes; DROP TABLE nodes;
+             DROP TABLE mailed_tokens; DROP TABLE linked_logins",
         )
         .await;
         let openings: Vec<_> = (0..8)
