@@ -51,7 +51,7 @@ impl Limits {
     /// Counts a mail of this kind to this address; or says after how many seconds the next one may be sent. By kind, so
     /// that nobody keeps a mail about one thing from an address by asking for others.
     pub(super) fn mail(&self, kind: &str, to: &str, nanos: u64) -> Result<(), u32> {
-        // No kind has a colon.
+        // No address has a colon.
         self.mails.try_failure(None, &format!("{kind}:{to}"), nanos)
     }
 }

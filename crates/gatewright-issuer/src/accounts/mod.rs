@@ -1,16 +1,4 @@
 //! People's accounts: signing up, logging in, proving an address, choosing a new password, being invited.
-//!
-//! Whoever asks learns from neither the answer nor the time whether an address has an account. What depends on that is
-//! done [afterwards](Afterwards), when the answer is on its way, and told by mail to whom it concerns.
-//!
-//! # Whose password
-//!
-//! An account that nobody has verified has no password, and can do nothing but be verified. The password chosen at a
-//! sign-up rides with the token that is mailed for it, and becomes the account's when that token is spent: who signs up
-//! with somebody else's address, before or after them, never chose the password of the account that its holder
-//! confirms. For the same reason a link that was asked for [once more](Accounts::resend_verification) carries only a
-//! password that was given with that request, never one of a sign-up before it; that sign-up may have been anybody's.
-//! Whoever spends a token may choose the password right there, which counts before the one it carries.
 
 mod address;
 mod invite;
@@ -70,12 +58,75 @@ impl<S> PeopleStore for S where
 {
 }
 
-/// People's accounts, from signing up on. Cheap to clone.
+/// People's accounts: signing up, logging in, proving an address, choosing a new password, being invited. Cheap to clone.
+///
+/// Whoever asks learns from neither the answer nor the time whether an address has an account. What depends on that is
+/// done [afterwards](Afterwards), when the answer is on its way, and told by mail to whom it concerns.
 ///
 /// Every method that changes something is to be run to its end, in a task of its own: a token that was spent by a request
-/// whose caller hung up is spent.
+/// whose caller hung up is spent. Failed logins, requests and mails are counted in the memory of this process.
 ///
-/// What it counts, failed logins and mails, it counts in the memory of this process.
+/// # Whose password
+///
+/// An account that nobody has verified has no password, and can do nothing but be verified. The password chosen at a
+/// sign-up rides with the token that is mailed for it, and becomes the account's when that token is spent: who signs up
+/// with somebody else's address, before or after them, never chose the password of the account that its holder
+/// confirms. For the same reason a link that was asked for [once more](Self::resend_verification) carries only a
+/// password that was given with that request, never one of a sign-up before it; that sign-up may have been anybody's.
+/// Whoever spends a token may choose the password right there, which counts before the one it carries.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+///
+/// use gatewright_core::audit::NoAudit;
+/// use gatewright_core::error::ErrorCode;
+/// use gatewright_core::gate::{Coherence, Gate};
+/// use gatewright_core::hash::{Argon2Settings, Passwords, PoolConfig};
+/// use gatewright_core::store::MemoryStore;
+/// use gatewright_issuer::{Accounts, Mail, Mailer, PasswordPolicy, guard_tag_keys};
+///
+/// #[derive(Default)]
+/// struct Outbox(Mutex<Vec<Mail>>);
+///
+/// impl Mailer for Outbox {
+///     fn send(&self, mail: Mail) {
+///         self.0.lock().unwrap().push(mail);
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (store, outbox) = (Arc::new(MemoryStore::new()), Arc::new(Outbox::default()));
+/// let tags = guard_tag_keys(&*store).await?;
+/// let gate = Gate::builder(store.clone(), Coherence::SingleProcess, tags).build()?;
+/// // Cheap hashes, for examples and tests alone.
+/// let passwords = Passwords::start(PoolConfig::new(Argon2Settings::insecure_for_tests()))?;
+/// let audit = Arc::new(NoAudit::default());
+/// let accounts = Accounts::new(gate, store, passwords, outbox.clone(), audit);
+///
+/// let (alice, password) = ("alice@example.com", "three brown cows");
+/// let chosen = PasswordPolicy::new().accept(password.to_owned())?;
+/// let afterwards = accounts.sign_up(alice, chosen, "Alice", None).await?;
+/// // A service answers 202 here, and does not wait for what it spawned.
+/// tokio::spawn(afterwards).await??;
+///
+/// // Nothing goes before the address is proven ...
+/// let refusal = accounts.log_in(alice, password, None).await.unwrap_err();
+/// assert_eq!(refusal.code(), ErrorCode::InvalidCredentials);
+///
+/// // ... by the token that was mailed there.
+/// let mails = std::mem::take(&mut *outbox.0.lock().unwrap());
+/// let [Mail::VerifyAddress { token, .. }] = &mails[..] else {
+///     unreachable!("the address is new");
+/// };
+/// accounts.verify_email(token.expose(), None, None).await?;
+/// let login = accounts.log_in(alice, password, None).await?;
+/// assert_eq!(login.account.name, "Alice");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Accounts {
     gate: Gate,
@@ -107,8 +158,8 @@ impl Accounts {
         }
     }
 
-    /// Sends at most `mails` of one kind to one address, unasked-for and without telling whoever asks for more, and takes
-    /// at most `requests` from one source that has not logged in. Without this it is 3 and 60 an hour. Counts anew.
+    /// Sends at most `mails` of one kind to one address, which nobody is told who asks for more, and takes at most
+    /// `requests` from one source that has not logged in. Without this it is 3 and 60 an hour. Counts anew.
     #[must_use]
     pub fn with_limits(mut self, mails: Rate, requests: Rate) -> Self {
         self.limits = Arc::new(Limits::with(mails, requests));

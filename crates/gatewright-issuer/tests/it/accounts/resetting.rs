@@ -216,7 +216,10 @@ async fn asvs_6_2_2_a_change_asks_for_the_password_and_ends_the_other_sessions()
     assert_eq!(people.logs_in(CAROL, HERS).await, Ok(()));
 
     assert_eq!(change(HERS, OTHER).await, Ok(()));
-    assert_eq!(people.live_sessions(&carol).await, [kept.clone()]);
+    assert_eq!(
+        people.live_sessions(&carol).await,
+        std::slice::from_ref(&kept)
+    );
     assert_eq!(people.epoch(&carol).await, 1);
     assert_eq!(
         people.mails.sent(),
@@ -288,4 +291,31 @@ async fn who_has_no_password_or_no_account_changes_none() {
             .password
             .is_none()
     );
+}
+
+#[tokio::test]
+async fn of_changes_side_by_side_one_succeeds_and_guesses_are_no_more_than_in_turn() {
+    let pool = PoolConfig::new(Argon2Settings::insecure_for_tests());
+    let people = People::with(pool.with_threads(std::num::NonZeroUsize::MIN)).await;
+    let carol = people.account(CAROL, Some(HERS), true).await;
+    let change = |current: &'static str, new: &'static str| {
+        let (accounts, user) = (&people.accounts, &carol);
+        async move {
+            let new = accepted(new);
+            code_of(
+                accounts
+                    .change_password(user, current, new, None, HERE)
+                    .await,
+            )
+        }
+    };
+    // Both know the password; the second one is hashed when the first one is stored.
+    let both = join_all([change(HERS, OTHER), change(HERS, THEIRS)]).await;
+    assert_eq!(both, [Ok(()), Err(ErrorCode::Conflict)]);
+    assert_eq!(people.logs_in(CAROL, OTHER).await, Ok(()));
+
+    // All pass the first look at the limiter, and are hashed in this order.
+    let guesses = (0..12).map(|guess| if guess < 11 { "a guess" } else { OTHER });
+    let answers = join_all(guesses.map(|guess| change(guess, THEIRS))).await;
+    assert_eq!(answers[11], Err(ErrorCode::RateLimited));
 }
