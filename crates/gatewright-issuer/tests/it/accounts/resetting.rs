@@ -295,7 +295,8 @@ async fn who_has_no_password_or_no_account_changes_none() {
 
 #[tokio::test]
 async fn of_changes_side_by_side_one_succeeds_and_guesses_are_no_more_than_in_turn() {
-    let pool = PoolConfig::new(Argon2Settings::insecure_for_tests());
+    // Slow enough that all wait for their hash before the first one has it.
+    let pool = PoolConfig::new(Argon2Settings::default());
     let people = People::with(pool.with_threads(std::num::NonZeroUsize::MIN)).await;
     let carol = people.account(CAROL, Some(HERS), true).await;
     let change = |current: &'static str, new: &'static str| {
