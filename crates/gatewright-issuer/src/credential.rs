@@ -436,7 +436,7 @@ fn not_live() -> AuthError {
         .with_message("A revoked or expired credential cannot be rotated")
 }
 
-fn hash_overload(cause: Cause) -> AuthError {
+pub(crate) fn hash_overload(cause: Cause) -> AuthError {
     AuthError::from(cause).with_retry_after(HASH_RETRY_SECS)
 }
 

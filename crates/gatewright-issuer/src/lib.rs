@@ -12,6 +12,8 @@
 //! - [`AccessTokens`] signs access tokens (RFC 9068).
 //! - [`Sessions`] opens login sessions, carries them on by refresh tokens that are used once, and ends them: at a logout,
 //!   when they have lasted as long as the [`SessionTerms`] say, or because somebody came with a token that was used before.
+//! - [`Accounts`] signs people up, proves their addresses, checks their passwords and changes them, and invites them to
+//!   tenants; [`PasswordPolicy`] says what is allowed as a password, a [`Mailer`] tells them what they are to know.
 //! - [`guard_tag_keys`] loads the keys of the guard tags, or makes the first one.
 //!
 //! No framework is in here: handlers call it.
@@ -133,6 +135,7 @@
 //! ```
 
 mod access_token;
+mod accounts;
 mod authority;
 mod client;
 mod credential;
@@ -145,6 +148,10 @@ mod signing;
 mod told;
 
 pub use access_token::{AccessTokens, Grant, IssueError, IssuedToken};
+pub use accounts::{
+    AcceptedInvite, Accounts, Afterwards, LoggedIn, Mail, Mailer, NewPassword, PasswordPolicy,
+    PeopleStore, SignedUp, WeakPassword,
+};
 pub use authority::Authority;
 pub use client::OAuthClients;
 pub use credential::{

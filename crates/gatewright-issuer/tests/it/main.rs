@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "also in the functions that tests share")]
 
 mod access_token;
+mod accounts;
 mod concurrency;
 mod escalation;
 mod guard_tag;
