@@ -23,7 +23,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "principal",
         &["credential", "role", "scope", "stripe", "time"],
     ),
-    ("session", &["time"]),
+    ("session", &["cookie", "credential", "principal", "scope", "time"]),
     (
         "store",
         &[
@@ -55,11 +55,15 @@ const TABLE: &[(&str, &[&str])] = &[
             "principal",
             "role",
             "scope",
+            "session",
             "stripe",
             "time",
         ],
     ),
-    ("document", &["dialect", "error", "policy", "principal"]),
+    (
+        "document",
+        &["cookie", "dialect", "error", "policy", "principal", "session"],
+    ),
     ("audit", &["error", "principal", "time"]),
     (
         "gate",
@@ -76,6 +80,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "principal",
             "role",
             "scope",
+            "session",
             "store",
             "stripe",
             "time",

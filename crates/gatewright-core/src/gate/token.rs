@@ -300,7 +300,7 @@ impl Shared {
             Subject::User(id) => (ChangeKey::User(id.as_str().into()), None),
             Subject::Client(id) => (ChangeKey::Client(id.as_str().into()), Some(id.as_str())),
             // Never the subject of a token of ours.
-            Subject::External(_) => (ChangeKey::Everything, None),
+            Subject::External(_) | Subject::Visitor(_) => (ChangeKey::Everything, None),
         };
         let holder = self.changes.stamp(&holder);
         [
@@ -335,7 +335,7 @@ impl Shared {
                 jti,
             ),
             Subject::Client(id) => TokenRef::client(id.as_str(), jti),
-            Subject::External(_) => return Err(Cause::JwtIssuer.into()),
+            Subject::External(_) | Subject::Visitor(_) => return Err(Cause::JwtIssuer.into()),
         };
         let standing = self
             .revocations
