@@ -13,7 +13,8 @@
 //! - [`gate`]: all of these as one ladder, from the fields of a request to a decision;
 //! - [`error`], [`dialect`]: why a request was refused, and how that looks on the wire;
 //! - [`json`]: bodies that every reader reads alike;
-//! - [`cors`]: which pages of other origins may call;
+//! - [`cors`], [`origin`]: which pages of other origins may call;
+//! - [`cookie`]: how a cookie is set and read, and whose pages may bring it;
 //! - [`source`]: where a request came from, and which proxies are believed about it;
 //! - [`audit`]: what happened, for whoever asks later;
 //! - [`time`]: the clock, injected.
@@ -98,6 +99,7 @@
 //! ```
 
 pub mod audit;
+pub mod cookie;
 pub mod cors;
 pub mod credential;
 pub mod dialect;
@@ -109,6 +111,7 @@ pub mod hash;
 pub mod json;
 pub mod jwt;
 pub mod limit;
+pub mod origin;
 pub mod policy;
 pub mod principal;
 pub mod role;

@@ -10,6 +10,8 @@
 
 use std::fmt;
 
+use crate::origin::Origin;
+
 /// What a browser is told about pages of other origins.
 ///
 /// ```
@@ -24,7 +26,7 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Cors {
-    origins: Origins,
+    origins: Origins<Origin>,
     credentials: bool,
     methods: Box<str>,
     headers: Box<str>,
@@ -33,16 +35,16 @@ pub struct Cors {
 }
 
 #[derive(Clone, Debug)]
-enum Origins {
+enum Origins<T> {
     Any,
-    Listed(Vec<Box<str>>),
+    Listed(Vec<T>),
 }
 
 /// Collects what a [`Cors`] allows.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CorsBuilder {
-    origins: Origins,
+    origins: Origins<Box<str>>,
     credentials: bool,
     methods: Vec<Box<str>>,
     headers: Vec<Box<str>>,
@@ -54,7 +56,7 @@ pub struct CorsBuilder {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CorsError {
-    /// An origin is a scheme, a host in lower case and perhaps a port, and nothing else (RFC 6454 §6.2).
+    /// An origin is a scheme, a host and perhaps a port, and nothing else (RFC 6454 §6.2).
     #[error("`{0}` is not an origin")]
     Origin(Box<str>),
     /// A method is a token (RFC 9110 §9.1).
@@ -113,7 +115,7 @@ impl Cors {
             (Origins::Any, ..) => Page::Any,
             (Origins::Listed(listed), Some(origin), None) => listed
                 .iter()
-                .position(|known| known.as_bytes() == origin)
+                .position(|known| known.is(origin))
                 .and_then(|place| u32::try_from(place).ok())
                 .map_or(Page::Foreign, Page::Listed),
             // A browser sends one.
@@ -131,7 +133,7 @@ impl Cors {
         let allowed = match (crossing.page, &self.origins) {
             (Page::Any, _) => Some("*"),
             (Page::Listed(place), Origins::Listed(listed)) => {
-                listed.get(place as usize).map(|name| &**name)
+                listed.get(place as usize).map(Origin::as_str)
             }
             _ => None,
         };
@@ -168,7 +170,7 @@ impl Crossing {
 }
 
 impl CorsBuilder {
-    fn new(origins: Origins) -> Self {
+    fn new(origins: Origins<Box<str>>) -> Self {
         let list = |names: &[&str]| names.iter().map(|name| (*name).into()).collect();
         Self {
             origins,
@@ -221,16 +223,24 @@ impl CorsBuilder {
     /// Every [`CorsError`] at once.
     pub fn build(self) -> Result<Cors, Vec<CorsError>> {
         let mut mistakes = Vec::new();
-        match &self.origins {
-            Origins::Any if self.credentials => mistakes.push(CorsError::CredentialsForAll),
-            Origins::Any => {}
-            Origins::Listed(origins) => mistakes.extend(
-                origins
-                    .iter()
-                    .filter(|origin| !is_origin(origin))
-                    .map(|origin| CorsError::Origin(origin.clone())),
-            ),
-        }
+        let origins = match &self.origins {
+            Origins::Any => {
+                if self.credentials {
+                    mistakes.push(CorsError::CredentialsForAll);
+                }
+                Origins::Any
+            }
+            Origins::Listed(texts) => {
+                let mut origins = Vec::with_capacity(texts.len());
+                for text in texts {
+                    match Origin::parse(text) {
+                        Ok(origin) => origins.push(origin),
+                        Err(_) => mistakes.push(CorsError::Origin(text.clone())),
+                    }
+                }
+                Origins::Listed(origins)
+            }
+        };
         let not_tokens = |names: &[Box<str>], error: fn(Box<str>) -> CorsError| {
             let wrong = names.iter().filter(|name| !is_token(name));
             wrong.map(|name| error(name.clone())).collect::<Vec<_>>()
@@ -242,7 +252,7 @@ impl CorsBuilder {
             return Err(mistakes);
         }
         Ok(Cors {
-            origins: self.origins,
+            origins,
             credentials: self.credentials,
             methods: self.methods.join(", ").into(),
             headers: self.headers.join(", ").into(),
@@ -256,23 +266,12 @@ impl fmt::Display for Cors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origins {
             Origins::Any => f.write_str("*"),
-            Origins::Listed(origins) => f.write_str(&origins.join(" ")),
+            Origins::Listed(origins) => {
+                let texts: Vec<&str> = origins.iter().map(Origin::as_str).collect();
+                f.write_str(&texts.join(" "))
+            }
         }
     }
-}
-
-/// As browsers write it: `scheme://host[:port]`, in lower case, without a path.
-fn is_origin(text: &str) -> bool {
-    let Some((scheme, authority)) = text.split_once("://") else {
-        return false;
-    };
-    let plain = |text: &str, others: &[u8]| {
-        !text.is_empty()
-            && text.bytes().all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || others.contains(&byte)
-            })
-    };
-    plain(scheme, b"+-.") && plain(authority, b"-._:[]")
 }
 
 /// RFC 9110 §5.6.2.
@@ -377,6 +376,15 @@ mod tests {
         assert_eq!(
             Cors::any_origin().credentials().build().unwrap_err(),
             [CorsError::CredentialsForAll]
+        );
+    }
+
+    #[test]
+    fn origins_are_told_as_browsers_write_them() {
+        let cors = Cors::origins(["HTTPS://App.Example:443", "http://[0::1]:8080"]).build();
+        assert_eq!(
+            cors.unwrap().to_string(),
+            "https://app.example http://[::1]:8080"
         );
     }
 

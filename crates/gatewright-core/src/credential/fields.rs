@@ -2,7 +2,7 @@
 
 use super::charset;
 
-/// A header field that may carry a credential.
+/// A header field that may carry a credential, or that says which page made the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
@@ -12,6 +12,10 @@ pub enum Field {
     ApiKey,
     /// `Cookie`, [RFC 6265 §5.4](https://www.rfc-editor.org/rfc/rfc6265#section-5.4).
     Cookie,
+    /// `Origin`, [RFC 6454 §7](https://www.rfc-editor.org/rfc/rfc6454#section-7).
+    Origin,
+    /// `Sec-Fetch-Site`, [Fetch Metadata](https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header).
+    SecFetchSite,
 }
 
 /// Read access to the header fields of a request, whatever type they have in its framework.
@@ -237,7 +241,7 @@ const fn is_tchar(byte: u8) -> bool {
 }
 
 /// Optional white space around a field value isn't part of it, RFC 9110 §5.5.
-pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
     }

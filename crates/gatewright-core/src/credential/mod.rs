@@ -1,7 +1,7 @@
 //! From bytes to a credential: which header field counts, what kind of credential it holds, and whether it is
 //! well formed. Nothing here knows a clock, a key or a store, and nothing here says that a credential is *right*.
 //!
-//! - [`presented`], [`query_has_token`], [`cookie`]: which bytes of a request are the credential;
+//! - [`presented`], [`query_has_token`]: which bytes of a request are the credential;
 //! - [`Formats`], [`SecretFormat`]: the credentials a service accepts, told apart by prefix, and their minting;
 //! - [`Credential`], [`SecretCredential`], [`JwtShape`]: the parsed forms, borrowed from the request;
 //! - [`Secret`]: text that must not be printed, copied or compared by accident.
@@ -36,7 +36,6 @@
 mod charset;
 mod checksum;
 mod classify;
-mod cookie;
 mod fields;
 mod format;
 mod imported;
@@ -48,9 +47,8 @@ pub use classify::{
     Credential, JwtShape, MAX_JWT_LENGTH, MAX_SECRET_LENGTH, Malformed, SecretCredential,
 };
 pub(crate) use classify::{Glance, begins_as_jwt};
-pub use cookie::{CookieValue, MAX_COOKIE_LENGTH, cookie};
 pub use fields::{Field, Fields, Presented, Source, presented, query_has_token};
-pub(crate) use fields::{candidate, is_token68};
+pub(crate) use fields::{candidate, is_token68, trim};
 pub use format::{FormatError, IdAlphabet, SecretFormat, SecretKind};
 pub use imported::ImportedAlphabet;
 pub use mint::{MintError, Minted, random_id};

@@ -1,9 +1,9 @@
 //! Reading credentials from a request, telling them apart, minting them.
 
 use gatewright_core::credential::{
-    CookieValue, Credential, Field, FormatError, Formats, IdAlphabet, MAX_COOKIE_LENGTH,
-    MAX_JWT_LENGTH, MAX_SECRET_LENGTH, Malformed, MintError, Presented, SecretFormat, SecretKind,
-    cookie, presented, query_has_token, random_id,
+    Credential, Field, FormatError, Formats, IdAlphabet, MAX_JWT_LENGTH, MAX_SECRET_LENGTH,
+    Malformed, MintError, Presented, SecretFormat, SecretKind, presented, query_has_token,
+    random_id,
 };
 
 /// 46 characters whose checksum was computed with CPython 3: `zlib.crc32` and `divmod(n, 62)`.
@@ -205,77 +205,6 @@ fn a_token_in_the_query_is_seen_however_it_is_written() {
         "a=b;access_token=x",
     ] {
         assert!(!query_has_token(query), "{query}");
-    }
-}
-
-#[test]
-fn cookies() {
-    let long = format!("sid={}", "a".repeat(MAX_COOKIE_LENGTH + 1));
-    for (headers, expected, rule) in [
-        (&[][..], CookieValue::Absent, "none"),
-        (&["a=1; b=2"][..], CookieValue::Absent, "other names"),
-        (&["sid=x"][..], CookieValue::Value(b"x"), "RFC 6265 §5.4"),
-        (
-            &["a=1; sid=x; b=2"][..],
-            CookieValue::Value(b"x"),
-            "RFC 6265 §5.4",
-        ),
-        (&["a=1;sid=x"][..], CookieValue::Value(b"x"), "no space"),
-        (
-            &["a=1", "sid=x"][..],
-            CookieValue::Value(b"x"),
-            "several lines",
-        ),
-        (
-            &["sid="][..],
-            CookieValue::Value(b""),
-            "RFC 6265 §4.1.1: may be empty",
-        ),
-        (
-            &["sid=a=b"][..],
-            CookieValue::Value(b"a=b"),
-            "= is a cookie-octet",
-        ),
-        (
-            &["sid=\"x\""][..],
-            CookieValue::Value(b"\"x\""),
-            "quotes are part of it",
-        ),
-        (
-            &["Sid=x"][..],
-            CookieValue::Absent,
-            "names are compared by case",
-        ),
-        (&["xsid=x"][..], CookieValue::Absent, "the whole name"),
-        (&["sid"][..], CookieValue::Absent, "no pair"),
-        (&["sid=x; sid=y"][..], CookieValue::Duplicate, "twice"),
-        (
-            &["sid=x; sid=x"][..],
-            CookieValue::Duplicate,
-            "twice the same",
-        ),
-        (
-            &["sid=x", "sid=y"][..],
-            CookieValue::Duplicate,
-            "twice, two lines",
-        ),
-        (&["sid=a b"][..], CookieValue::Malformed, "a space inside"),
-        (&["sid=a\"b"][..], CookieValue::Malformed, "a quote inside"),
-        (&["sid=a,b"][..], CookieValue::Malformed, "a comma"),
-        (&["sid=a\\b"][..], CookieValue::Malformed, "a backslash"),
-        (&["sid=\u{e9}"][..], CookieValue::Malformed, "not ASCII"),
-        (
-            &["sid=a b; sid=x"][..],
-            CookieValue::Duplicate,
-            "a malformed one counts",
-        ),
-        (&[long.as_str()][..], CookieValue::Malformed, "too long"),
-    ] {
-        let fields: Vec<_> = headers
-            .iter()
-            .map(|line| (Field::Cookie, line.as_bytes()))
-            .collect();
-        assert_eq!(cookie(&fields[..], "sid"), expected, "{headers:?}: {rule}");
     }
 }
 
@@ -577,11 +506,10 @@ fn nothing_presented_is_printed() {
     let formats = Formats::standard();
     let fields = lines(&["Bearer tnx_topsecret"], &[]);
     let shown = format!(
-        "{:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?}",
         presented(&fields[..], false),
         formats.classify(KEY.as_bytes()),
         formats.classify(JWT.as_bytes()),
-        cookie(&[(Field::Cookie, &b"sid=topsecret"[..])][..], "sid"),
     );
     for secret in ["topsecret", "0123456789ABC", "03YRaM", "eyJ", "dBjft"] {
         assert!(!shown.contains(secret), "{shown}");
@@ -597,7 +525,6 @@ fn reading_allocates_nothing() {
     let fields = [
         (Field::Authorization, value.as_bytes()),
         (Field::ApiKey, PAT.as_bytes()),
-        (Field::Cookie, &b"a=1; sid=x"[..]),
     ];
     let counted = allocation_counter::measure(|| {
         for read_api_key in [false, true] {
@@ -609,7 +536,6 @@ fn reading_allocates_nothing() {
         for token in [JWT, JOINED, "tnx_bad", "eyJ.x", "nothing"] {
             let _ = std::hint::black_box(formats.classify(token.as_bytes()));
         }
-        assert_eq!(cookie(&fields[..], "sid"), CookieValue::Value(b"x"));
         assert!(query_has_token("a=b&access%5Ftoken=x"));
     });
     assert_eq!(counted.count_total, 0);

@@ -7,6 +7,7 @@
     reason = "also in the functions that tests share"
 )]
 
+mod cookie;
 mod credential;
 mod credential_imported;
 mod credential_laws;

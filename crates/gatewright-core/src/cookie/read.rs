@@ -1,12 +1,12 @@
 //! One cookie out of a request's `Cookie` fields.
 
-use super::fields::{Field, Fields, trim};
+use crate::credential::{Field, Fields, trim};
 
-/// The longest cookie value that is looked at, in bytes: what
-/// [RFC 6265 §6.1](https://www.rfc-editor.org/rfc/rfc6265#section-6.1) asks of user agents.
+/// The longest cookie, in bytes: of the value that is looked at, and of the whole line that is set, attributes included. What
+/// browsers keep of name and value together (RFC 6265bis §5.6).
 pub const MAX_COOKIE_LENGTH: usize = 4096;
 
-/// What [`cookie`] found.
+/// What [`Cookie::read`](super::Cookie::read) found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CookieValue<'a> {
@@ -32,11 +32,11 @@ impl std::fmt::Debug for CookieValue<'_> {
 }
 
 /// Finds the cookie called `name` (in exactly that case) in all `Cookie` fields of a request,
-/// [RFC 6265 §5.4](https://www.rfc-editor.org/rfc/rfc6265#section-5.4).
+/// RFC 6265bis §4.2 and §5.8.3.
 ///
 /// The value is checked against §4.1.1: `*cookie-octet`, or the same between two quotation marks, which then are
 /// part of the value. Pairs of other names are skipped, whatever they look like.
-pub fn cookie<'a, F: Fields + ?Sized>(fields: &'a F, name: &str) -> CookieValue<'a> {
+pub(super) fn read<'a, F: Fields + ?Sized>(fields: &'a F, name: &str) -> CookieValue<'a> {
     let mut found = CookieValue::Absent;
     for line in fields.values(Field::Cookie) {
         for pair in line.split(|byte| *byte == b';') {
@@ -66,7 +66,10 @@ fn is_cookie_value(value: &[u8]) -> bool {
         [b'"', octets @ .., b'"'] => octets,
         octets => octets,
     };
-    octets
-        .iter()
-        .all(|byte| matches!(byte, 0x21 | 0x23..=0x2B | 0x2D..=0x3A | 0x3C..=0x5B | 0x5D..=0x7E))
+    octets.iter().copied().all(is_cookie_octet)
+}
+
+/// `cookie-octet`: printable ASCII without white space, quotation mark, comma, semicolon and backslash.
+pub(super) const fn is_cookie_octet(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x2B | 0x2D..=0x3A | 0x3C..=0x5B | 0x5D..=0x7E)
 }
