@@ -25,7 +25,10 @@ const TABLE: &[(&str, &[&str])] = &[
         "principal",
         &["credential", "role", "scope", "stripe", "time"],
     ),
-    ("session", &["cookie", "credential", "principal", "scope", "time"]),
+    (
+        "session",
+        &["cookie", "credential", "principal", "scope", "time"],
+    ),
     (
         "store",
         &[
@@ -64,7 +67,14 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     (
         "document",
-        &["cookie", "dialect", "error", "policy", "principal", "session"],
+        &[
+            "cookie",
+            "dialect",
+            "error",
+            "policy",
+            "principal",
+            "session",
+        ],
     ),
     ("audit", &["error", "principal", "time"]),
     (

@@ -50,7 +50,10 @@ pub(super) fn schemes(table: &RouteTable) -> impl Iterator<Item = (&'static str,
         used.extend(policy.modes().flat_map(|mode| ways(&policy, mode)));
         if let Some(visitors) = policy.visitors() {
             let description = "A visitor, known again by a cookie that the service sets.";
-            let scheme = (VISITOR, json!({"type": "apiKey", "in": "cookie", "name": visitors.cookie().name(), "description": description}));
+            let scheme = (
+                VISITOR,
+                json!({"type": "apiKey", "in": "cookie", "name": visitors.cookie().name(), "description": description}),
+            );
             if !cookies.contains(&scheme) {
                 cookies.push(scheme);
             }

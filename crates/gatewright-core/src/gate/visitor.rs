@@ -116,8 +116,8 @@ fn with_cookie(admission: Admission, line: Option<Arc<str>>) -> Admission {
     };
     match admission {
         Admission::Ready(decision) => Admission::Ready(decision.map(put)),
-        Admission::Pending(pending) => Admission::Pending(Pending(Box::pin(async move {
-            pending.await.map(put)
-        }))),
+        Admission::Pending(pending) => {
+            Admission::Pending(Pending(Box::pin(async move { pending.await.map(put) })))
+        }
     }
 }

@@ -378,7 +378,9 @@ impl CompiledPolicy {
 
     /// The visitors that it admits where no credential is presented.
     pub(crate) fn visitors(&self) -> Option<&Visitors> {
-        self.realm.visitors().filter(|_| self.accepts(Mode::Visitor))
+        self.realm
+            .visitors()
+            .filter(|_| self.accepts(Mode::Visitor))
     }
 
     pub(crate) fn is_public(&self) -> bool {

@@ -12,7 +12,6 @@ mod token;
 mod visitor;
 
 pub use token::{RefreshToken, TokenDigest};
-pub(crate) use visitor::Met;
 pub use visitor::{
     Opened, SealedVisit, TooManyEntitlements, Visit, VisitorError, VisitorKey, VisitorKeyError,
     VisitorKeys, VisitorSeal, VisitorTerms, VisitorTermsError, VisitorTrust, Visitors,

@@ -88,7 +88,9 @@ impl Site {
 
     /// A safe request with this `Cookie` line.
     async fn visit(&self, cookie: &str) -> Admitted {
-        self.ask(&self.policy, &[(Field::Cookie, cookie)]).await.unwrap()
+        self.ask(&self.policy, &[(Field::Cookie, cookie)])
+            .await
+            .unwrap()
     }
 
     async fn ask(
@@ -111,11 +113,17 @@ async fn ask(
         .iter()
         .map(|(field, value)| (*field, value.as_bytes()))
         .collect();
-    gate.authenticate(&fields[..], policy, arrival).decided().await
+    gate.authenticate(&fields[..], policy, arrival)
+        .decided()
+        .await
 }
 
 fn visit_of(minted_at: Timestamp, seen_at: Timestamp, scopes: &str) -> Visit {
-    Visit::new(VisitorId::generate(minted_at).unwrap(), seen_at, set(scopes))
+    Visit::new(
+        VisitorId::generate(minted_at).unwrap(),
+        seen_at,
+        set(scopes),
+    )
 }
 
 fn visitor(admitted: &Admitted) -> VisitorId {
@@ -144,7 +152,13 @@ async fn a_new_visitor_is_known_again() {
     let first = site.ask(&site.policy, &[]).await.unwrap();
     let line = first.set_cookie.clone().unwrap();
     assert!(line.starts_with("__Host-visitor="), "{line}");
-    for attribute in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Lax", "; Max-Age=1000"] {
+    for attribute in [
+        "; Path=/",
+        "; Secure",
+        "; HttpOnly",
+        "; SameSite=Lax",
+        "; Max-Age=1000",
+    ] {
         assert!(line.contains(attribute), "{line}");
     }
     assert_eq!(visitor(&first).minted_at(), NOW);
@@ -163,7 +177,11 @@ async fn a_new_visitor_is_known_again() {
     assert_eq!(fields.set_cookie(), Some(&*line));
     let secret = pair(&line).split_once('=').unwrap().1;
     assert!(!format!("{first:?}{fields:?}").contains(secret));
-    assert!(Guarded::new(Arc::clone(&site.policy), first).caller().is_ok());
+    assert!(
+        Guarded::new(Arc::clone(&site.policy), first)
+            .caller()
+            .is_ok()
+    );
 }
 
 /// What becomes of a cookie: the same visitor or a new one, and whether the answer sets a cookie.
@@ -183,7 +201,10 @@ async fn a_cookie_that_does_not_count_is_replaced_by_an_empty_one() {
         (site.cookie(&[3], &visit), replaced),
         (format!("{NAME}={}", foreign.expose()), replaced),
         (format!("visitor={value}"), replaced),
-        (format!("{NAME}={}{last}", &value[..value.len() - 1]), replaced),
+        (
+            format!("{NAME}={}{last}", &value[..value.len() - 1]),
+            replaced,
+        ),
         (format!("{NAME}="), replaced),
         (format!("{NAME}=\"{value}\""), replaced),
         (format!("{NAME}={value} x"), replaced),
@@ -195,7 +216,11 @@ async fn a_cookie_that_does_not_count_is_replaced_by_an_empty_one() {
     ] {
         let admitted = site.visit(&cookie).await;
         let is_known = visitor(&admitted) == visit.visitor;
-        assert_eq!((is_known, admitted.set_cookie.is_some()), expected, "{cookie}");
+        assert_eq!(
+            (is_known, admitted.set_cookie.is_some()),
+            expected,
+            "{cookie}"
+        );
         assert_eq!(entitlements(&admitted).allows(&PAGE), is_known, "{cookie}");
         if let Some(line) = admitted.set_cookie.as_deref() {
             let next = site.visit(pair(line)).await;
@@ -231,10 +256,7 @@ async fn a_visitor_is_known_for_so_long() {
     ] {
         let visit = visit_of(minted_at, seen_at, "pages.read:launch");
         let admitted = site.visit(&site.cookie(&[2], &visit)).await;
-        let found = (
-            visitor_is(&admitted, &visit),
-            admitted.set_cookie.is_some(),
-        );
+        let found = (visitor_is(&admitted, &visit), admitted.set_cookie.is_some());
         assert_eq!(found, expected, "{minted_at} {seen_at} at {NOW}");
     }
 }
@@ -341,7 +363,10 @@ async fn a_page_asks_for_an_entitlement() {
         let refusal = site.ask(&reading, &fields).await.unwrap_err();
         assert_eq!(refusal.code(), ErrorCode::InsufficientScope);
         let rendered = reading.refusal(&refusal, false);
-        let challenge = rendered.fields.iter().find(|(name, _)| *name == "www-authenticate");
+        let challenge = rendered
+            .fields
+            .iter()
+            .find(|(name, _)| *name == "www-authenticate");
         assert!(challenge.unwrap().1.contains("pages.read:launch"));
     }
     let first = site.ask(&site.policy, &[]).await.unwrap();
@@ -350,12 +375,21 @@ async fn a_page_asks_for_an_entitlement() {
     let line = site.visitors().entitle(caller, page("press"), NOW).unwrap();
     let press = site.visit(pair(line.expose())).await;
     let caller = press.principal.as_ref().unwrap();
-    let line = site.visitors().entitle(caller, page("launch"), NOW).unwrap();
+    let line = site
+        .visitors()
+        .entitle(caller, page("launch"), NOW)
+        .unwrap();
     let cookie = pair(line.expose());
 
-    let admitted = site.ask(&reading, &[(Field::Cookie, cookie)]).await.unwrap();
+    let admitted = site
+        .ask(&reading, &[(Field::Cookie, cookie)])
+        .await
+        .unwrap();
     assert_eq!(visitor(&admitted), visitor(&first));
-    assert_eq!(entitlements(&admitted), &set("pages.read:launch pages.read:press"));
+    assert_eq!(
+        entitlements(&admitted),
+        &set("pages.read:launch pages.read:press")
+    );
     assert_eq!(admitted.set_cookie, None);
     let other = site.compile(Policy::visitor().scope("pages.read:other"));
     let refused = site.ask(&other, &[(Field::Cookie, cookie)]).await;
@@ -365,7 +399,10 @@ async fn a_page_asks_for_an_entitlement() {
     let caller = admitted.principal.as_ref().unwrap();
     let all = "pages.read".parse().unwrap();
     let line = site.visitors().entitle(caller, all, NOW).unwrap();
-    let admitted = site.ask(&other, &[(Field::Cookie, pair(line.expose()))]).await.unwrap();
+    let admitted = site
+        .ask(&other, &[(Field::Cookie, pair(line.expose()))])
+        .await
+        .unwrap();
     assert_eq!(entitlements(&admitted), &set("pages.read"));
 }
 
@@ -391,8 +428,13 @@ async fn entitlements_end_with_their_visitor_and_are_so_many() {
     assert!(matches!(error, VisitorError::TooMany(_)), "{error}");
     let world = &site.world;
     let jwt = world.jwt("alice");
-    let user = world.ask(&jwt, &world.compile(Policy::jwt().tenant_from("handle"))).await.unwrap();
-    let refused = site.visitors().entitle(user.principal.as_ref().unwrap(), PAGE, NOW);
+    let user = world
+        .ask(&jwt, &world.compile(Policy::jwt().tenant_from("handle")))
+        .await
+        .unwrap();
+    let refused = site
+        .visitors()
+        .entitle(user.principal.as_ref().unwrap(), PAGE, NOW);
     assert!(matches!(refused, Err(VisitorError::NoVisitor)));
 }
 
@@ -403,21 +445,30 @@ async fn a_presented_credential_decides() {
     let realm = Realm::builder("public")
         .roles(roles())
         .trust(gatewright_core::policy::TokenTrust::new(
-            crate::fixture::verifier(crate::fixture::HANDLE_AUDIENCE).build().unwrap(),
+            crate::fixture::verifier(crate::fixture::HANDLE_AUDIENCE)
+                .build()
+                .unwrap(),
             Arc::clone(&world.keys),
         ))
         .visitors(trust(&[2, 1]))
         .build();
     let compile = |policy| world.gate.compile(&policy, &realm).unwrap();
-    let (either, alone) = (compile(Policy::visitor().or(Policy::jwt())), compile(Policy::visitor()));
+    let (either, alone) = (
+        compile(Policy::visitor().or(Policy::jwt())),
+        compile(Policy::visitor()),
+    );
     let keys_too = compile(Policy::visitor().or(Policy::api_key()));
     let visit = visit_of(NOW, NOW, "");
-    let seal = VisitorSeal::new(keys(&[2]), NAME, "public").seal(&visit).unwrap();
+    let seal = VisitorSeal::new(keys(&[2]), NAME, "public")
+        .seal(&visit)
+        .unwrap();
     let cookie = format!("{NAME}={}", seal.expose());
     let jwt = format!("Bearer {}", world.jwt("alice"));
     let key = world.api_key("*").await;
     let foreign = (Field::Origin, "https://evil.example");
-    let bearer = |text| (Field::Authorization, text);
+    fn bearer(line: &str) -> (Field, &str) {
+        (Field::Authorization, line)
+    }
     let visits = (Field::Cookie, &*cookie);
     // Not safe: a bearer token is not sent by a foreign page, and is not asked where it comes from.
     let arrival = Arrival::new().source(Some(HOME));
@@ -427,20 +478,47 @@ async fn a_presented_credential_decides() {
         (&either, vec![visits], Ok(Mode::Visitor)),
         (&either, vec![], Ok(Mode::Visitor)),
         (&either, vec![visits, foreign], Err(Cause::ForeignOrigin)),
-        (&either, vec![bearer("Bearer x.y.z"), visits], Err(Cause::UnknownFormat)),
-        (&either, vec![bearer("Basic eA=="), visits], Err(Cause::ForeignScheme)),
-        (&either, vec![bearer("Bearer "), visits], Err(Cause::MalformedField)),
-        (&either, vec![(Field::ApiKey, &*key.text), visits], Ok(Mode::Visitor)),
-        (&keys_too, vec![(Field::ApiKey, &*key.text), visits], Ok(Mode::ApiKey)),
+        (
+            &either,
+            vec![bearer("Bearer x.y.z"), visits],
+            Err(Cause::UnknownFormat),
+        ),
+        (
+            &either,
+            vec![bearer("Basic eA=="), visits],
+            Err(Cause::ForeignScheme),
+        ),
+        (
+            &either,
+            vec![bearer("Bearer "), visits],
+            Err(Cause::MalformedField),
+        ),
+        (
+            &either,
+            vec![(Field::ApiKey, &*key.text), visits],
+            Ok(Mode::Visitor),
+        ),
+        (
+            &keys_too,
+            vec![(Field::ApiKey, &*key.text), visits],
+            Ok(Mode::ApiKey),
+        ),
         (&alone, vec![bearer(&jwt), visits], Err(Cause::WrongModeJwt)),
     ] {
         let decision = ask(&world.gate, policy, &fields, &arrival).await;
         let mode = decision.map(|admitted| {
             let caller = admitted.principal.unwrap();
-            assert_eq!(admitted.set_cookie.is_some(), caller.mode() == Mode::Visitor && !fields.contains(&visits));
+            assert_eq!(
+                admitted.set_cookie.is_some(),
+                caller.mode() == Mode::Visitor && !fields.contains(&visits)
+            );
             caller.mode()
         });
-        assert_eq!(mode.map_err(|refusal| refusal.cause().unwrap()), expected, "{fields:?}");
+        assert_eq!(
+            mode.map_err(|refusal| refusal.cause().unwrap()),
+            expected,
+            "{fields:?}"
+        );
     }
     let vary = async |policy: &Arc<CompiledPolicy>, fields: &[(Field, &str)]| {
         let admitted = ask(&world.gate, policy, fields, &arrival).await.unwrap();
@@ -448,8 +526,14 @@ async fn a_presented_credential_decides() {
         assert!(answer.is_private());
         answer.vary()
     };
-    assert_eq!(vary(&either, &[visits]).await, Some("cookie, authorization"));
-    assert_eq!(vary(&keys_too, &[]).await, Some("cookie, authorization, x-api-key"));
+    assert_eq!(
+        vary(&either, &[visits]).await,
+        Some("cookie, authorization")
+    );
+    assert_eq!(
+        vary(&keys_too, &[]).await,
+        Some("cookie, authorization, x-api-key")
+    );
     assert_eq!(vary(&either, &[bearer(&jwt)]).await, None);
 }
 
@@ -465,13 +549,19 @@ async fn other_policies_know_no_visitors() {
     let arrival = Arrival::new();
     for policy in [Policy::public(), Policy::pat().or(Policy::public())] {
         let policy = site.compile(policy);
-        let admitted = ask(&site.world.gate, &policy, &[visits, foreign], &arrival).await.unwrap();
+        let admitted = ask(&site.world.gate, &policy, &[visits, foreign], &arrival)
+            .await
+            .unwrap();
         assert!(admitted.principal.is_none() && admitted.set_cookie.is_none());
     }
     // Judged once more, by what a body asks for.
     let admitted = site.visit(&cookie).await;
     let guarded = Guarded::new(Arc::clone(&site.policy), admitted);
-    assert!(guarded.judge(&site.compile(Policy::visitor().scope("any.thing"))).is_ok());
+    assert!(
+        guarded
+            .judge(&site.compile(Policy::visitor().scope("any.thing")))
+            .is_ok()
+    );
     let refusal = guarded.judge(&site.compile(Policy::pat())).unwrap_err();
     assert_eq!(refusal.cause(), Some(Cause::NothingPresented));
 }
@@ -498,13 +588,20 @@ async fn what_visitors_never_have_cannot_be_required() {
     }
     let world = &site.world;
     let realm = Realm::builder("handles")
-        .tenant_kind(gatewright_core::principal::TenantKind::from_static("handle"))
+        .tenant_kind(gatewright_core::principal::TenantKind::from_static(
+            "handle",
+        ))
         .plans(crate::fixture::plans())
         .visitors(trust(&[1]))
         .build();
     for (policy, expected) in [
         (Policy::visitor().tenant_from("handle"), "tenant"),
-        (Policy::pat().or(Policy::visitor()).tenant_from_query("handle"), "tenant"),
+        (
+            Policy::pat()
+                .or(Policy::visitor())
+                .tenant_from_query("handle"),
+            "tenant",
+        ),
         (Policy::visitor().feature("webhooks"), "plan"),
     ] {
         let mistakes = world.gate.compile(&policy, &realm).unwrap_err();
@@ -517,7 +614,9 @@ async fn what_visitors_never_have_cannot_be_required() {
 #[tokio::test]
 async fn visitors_share_the_limit_of_their_address() {
     let minute = |limit| Rate::per_minute(limit).unwrap();
-    let limits = Limits::none().per_source(minute(3)).per_credential(minute(2));
+    let limits = Limits::none()
+        .per_source(minute(3))
+        .per_credential(minute(2));
     let site = Site::with(limits, World::new().await);
     let cookie = site.cookie(&[2], &visit_of(NOW, NOW, ""));
     let open = site.compile(Policy::public());
@@ -531,7 +630,11 @@ async fn visitors_share_the_limit_of_their_address() {
     let limited = site.ask(&site.policy, &[]).await;
     assert_eq!(cause(limited), Cause::RateLimited);
     let elsewhere = Arrival::new().source(Some(ELSEWHERE)).safe_method(true);
-    assert!(ask(&site.world.gate, &site.policy, &[], &elsewhere).await.is_ok());
+    assert!(
+        ask(&site.world.gate, &site.policy, &[], &elsewhere)
+            .await
+            .is_ok()
+    );
 
     // Refusals fill a bucket of their own, which new visitors don't come round.
     let paid = site.compile(Policy::visitor().scope("pages.read:launch"));
@@ -540,7 +643,11 @@ async fn visitors_share_the_limit_of_their_address() {
         let refused = ask(&site.world.gate, &paid, &[], &elsewhere).await;
         assert_eq!(cause(refused), expected);
     }
-    assert!(ask(&site.world.gate, &site.policy, &[], &elsewhere).await.is_ok());
+    assert!(
+        ask(&site.world.gate, &site.policy, &[], &elsewhere)
+            .await
+            .is_ok()
+    );
 }
 
 #[derive(Default)]
@@ -556,7 +663,9 @@ impl AuditSink for Noted {
 async fn a_refusal_of_a_known_visitor_is_noted() {
     let noted = Arc::new(Noted::default());
     let sink = Arc::clone(&noted);
-    let world = World::with(Coherence::SingleProcess, Limits::none(), |builder| builder.audit(sink));
+    let world = World::with(Coherence::SingleProcess, Limits::none(), |builder| {
+        builder.audit(sink)
+    });
     let site = Site::with(Limits::none(), world.await);
     let paid = site.compile(Policy::visitor().scope("pages.read:launch"));
     let visit = visit_of(NOW, NOW, "");
@@ -564,8 +673,13 @@ async fn a_refusal_of_a_known_visitor_is_noted() {
     assert!(site.ask(&paid, &[]).await.is_err());
     assert!(site.ask(&paid, &[(Field::Cookie, &cookie)]).await.is_err());
     let noted = noted.0.lock().unwrap();
-    let [event] = &noted[..] else { panic!("{noted:?}") };
-    assert_eq!((event.kind, event.mode), (AuditKind::Denied, Some(Mode::Visitor)));
+    let [event] = &noted[..] else {
+        panic!("{noted:?}")
+    };
+    assert_eq!(
+        (event.kind, event.mode),
+        (AuditKind::Denied, Some(Mode::Visitor))
+    );
     assert_eq!(event.subject, Some(Subject::Visitor(visit.visitor)));
     assert_eq!(event.cause, Some(Cause::MissingScope));
     let subject = event.subject.as_ref().unwrap();
@@ -576,11 +690,22 @@ async fn a_refusal_of_a_known_visitor_is_noted() {
 #[tokio::test]
 async fn the_services_own_cookie_stands_before_the_gates() {
     let site = Site::new().await;
-    let answer = site.ask(&site.policy, &[]).await.unwrap().answer_fields(&site.policy);
+    let answer = site
+        .ask(&site.policy, &[])
+        .await
+        .unwrap()
+        .answer_fields(&site.policy);
     let line = answer.set_cookie().unwrap();
     for (others, set) in [
         (vec![], true),
-        (vec!["theme=dark; Path=/", "__Host-visitors=x", "x=__Host-visitor=x"], true),
+        (
+            vec![
+                "theme=dark; Path=/",
+                "__Host-visitors=x",
+                "x=__Host-visitor=x",
+            ],
+            true,
+        ),
         (vec!["__host-visitor=x"], true),
         (vec!["theme=dark", "__Host-visitor=x; Path=/"], false),
         (vec!["__Host-visitor = x"], false),

@@ -98,7 +98,11 @@ fn only_the_one_text_of_a_visit_opens() {
         ("no scope", [&head, &b"a..b"[..]].concat(), false),
         ("no text", [&head, &b"\xff"[..]].concat(), false),
         ("version 2", [&[2][..], &head[1..]].concat(), false),
-        ("no such key", [&[1, 0, 0, 0, 8][..], &head[5..]].concat(), false),
+        (
+            "no such key",
+            [&[1, 0, 0, 0, 8][..], &head[5..]].concat(),
+            false,
+        ),
         ("too short", head[..30].to_vec(), false),
         ("nothing", Vec::new(), false),
     ];
@@ -111,7 +115,11 @@ fn only_the_one_text_of_a_visit_opens() {
     let text = URL_SAFE_NO_PAD.encode(&sealed);
     assert!(seal.open(text.as_bytes()).is_some());
     let last = text.chars().last().unwrap();
-    for other in ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['-', '_']) {
+    for other in ('A'..='Z')
+        .chain('a'..='z')
+        .chain('0'..='9')
+        .chain(['-', '_'])
+    {
         let other_text = format!("{}{other}", &text[..text.len() - 1]);
         assert_eq!(seal.open(other_text.as_bytes()).is_some(), other == last);
     }
@@ -144,7 +152,13 @@ fn one_cookies_value_is_none_for_another() {
         let value = one.seal(&visit).unwrap();
         for (theirs, other) in seals.iter().enumerate() {
             let opens = other.open(value.expose().as_bytes()).is_some();
-            assert_eq!(opens, ours == theirs, "{:?} {:?}", names[ours], names[theirs]);
+            assert_eq!(
+                opens,
+                ours == theirs,
+                "{:?} {:?}",
+                names[ours],
+                names[theirs]
+            );
         }
     }
 }

@@ -121,7 +121,8 @@ impl Visitors {
             _ => None,
         };
         let terms = &self.trust.terms;
-        let known = opened.filter(|Opened { visit, .. }| terms.hold(&visit.visitor, visit.seen_at, now));
+        let known =
+            opened.filter(|Opened { visit, .. }| terms.hold(&visit.visitor, visit.seen_at, now));
         let Some(Opened {
             mut visit,
             by_current_key,

@@ -95,7 +95,10 @@ impl fmt::Debug for SealedVisit {
 
 /// The visit has more entitlements than a cookie holds: they are longer than 2,625 bytes together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the entitlements of a visitor have more than {} bytes", VisitorSeal::MAX_SCOPES)]
+#[error(
+    "the entitlements of a visitor have more than {} bytes",
+    VisitorSeal::MAX_SCOPES
+)]
 #[non_exhaustive]
 pub struct TooManyEntitlements;
 
@@ -135,9 +138,7 @@ impl VisitorSeal {
         }
         let (id, key) = self.keys.current();
         let [_, _, _, seen_at @ ..] = visit.seen_at.min(LATEST).to_be_bytes();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(
-            HEAD_BYTES + scopes.len() + SEAL_BYTES,
-        ));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(HEAD_BYTES + scopes.len() + SEAL_BYTES));
         bytes.push(VERSION);
         bytes.extend(id.to_be_bytes());
         bytes.extend(visit.visitor.as_bytes());
