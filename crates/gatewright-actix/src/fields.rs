@@ -1,18 +1,21 @@
 //! The fields of a request, as the gate reads them.
 
-use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use gatewright_core::credential::{Field, Fields};
 
-/// The credential fields of a request, byte for byte as they came.
+/// The fields of a request, byte for byte as they came.
 pub(crate) struct HeaderFields<'a>(pub(crate) &'a HeaderMap);
 
 impl Fields for HeaderFields<'_> {
     fn values(&self, field: Field) -> impl Iterator<Item = &[u8]> {
         static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+        static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
         let name = match field {
             Field::Authorization => Some(&AUTHORIZATION),
             Field::ApiKey => Some(&X_API_KEY),
             Field::Cookie => Some(&COOKIE),
+            Field::Origin => Some(&ORIGIN),
+            Field::SecFetchSite => Some(&SEC_FETCH_SITE),
             _ => None,
         };
         name.into_iter()
@@ -33,6 +36,8 @@ mod tests {
             ("x-api-key", b"\xff"),
             ("authorization", b"Bearer b"),
             ("cookie", b"c=d"),
+            ("origin", b"null"),
+            ("sec-fetch-site", b"none"),
         ] {
             let value = HeaderValue::from_bytes(value).unwrap();
             headers.append(HeaderName::from_static(name), value);
@@ -45,5 +50,7 @@ mod tests {
         );
         assert_eq!(of(Field::ApiKey), [b"\xff".to_vec()]);
         assert_eq!(of(Field::Cookie), [b"c=d".to_vec()]);
+        assert_eq!(of(Field::Origin), [b"null".to_vec()]);
+        assert_eq!(of(Field::SecFetchSite), [b"none".to_vec()]);
     }
 }

@@ -78,7 +78,8 @@ impl Guard {
         let arrival = Arrival::new()
             .tenant(tenant.as_deref())
             .source((self.source)(request))
-            .query(request.uri().query());
+            .query(request.uri().query())
+            .safe_method(request.method().is_safe());
         let fields = HeaderFields(request.headers());
         let decision = match self.gate.authenticate(&fields, &after.policy, &arrival) {
             Admission::Ready(decision) => decision,
@@ -179,14 +180,18 @@ impl After {
         response
     }
 
-    /// The response, unless it is a refusal: that is rendered again in the route's dialect.
+    /// The response, with the cookie that the gate gives the caller, unless it is a refusal: that is rendered again in the
+    /// route's dialect.
     fn rendered_again<B>(
         &self,
         mut response: HttpResponse<B>,
     ) -> ControlFlow<HttpResponse, HttpResponse<B>> {
         let refused = response.extensions_mut().remove::<HandlerRefusal>();
         match refused {
-            None => ControlFlow::Continue(response),
+            None => {
+                render::put_set_cookie(response.headers_mut(), &self.fields);
+                ControlFlow::Continue(response)
+            }
             Some(HandlerRefusal(error)) => {
                 let rendered = self.policy.refusal(&error, self.problem);
                 ControlFlow::Break(render::replace(response, rendered, error))
@@ -216,6 +221,77 @@ impl After {
     fn put_cors(&self, headers: &mut HeaderMap) {
         if let (Some(cors), Some(crossing)) = (self.policy.realm().cors(), self.crossing) {
             render::put_copies(headers, cors.fields(crossing));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::SET_COOKIE;
+    use actix_web::test::TestRequest;
+    use gatewright_core::credential::Field;
+    use gatewright_core::policy::{Policy, Realm};
+    use gatewright_core::principal::TenantKind;
+    use gatewright_testing::TestAuthority;
+
+    use super::*;
+
+    /// What the guard does to answers for a caller to whom the gate gives a cookie.
+    async fn with_cookie(line: Option<&str>) -> After {
+        let authority = TestAuthority::new(TenantKind::from_static("workspace"), ["acme"]).await;
+        let gate = authority.gate();
+        let policy = gate
+            .compile(&Policy::public(), &Realm::builder("api").build())
+            .unwrap();
+        let nothing: &[(Field, &[u8])] = &[];
+        let admission = gate.authenticate(nothing, &policy, &Arrival::new());
+        let mut admitted = admission.decided().await.unwrap();
+        admitted.set_cookie = line.map(Into::into);
+        let request = TestRequest::default().to_http_request();
+        let mut after = After::new(policy, &request);
+        after.admit(&request, admitted);
+        after
+    }
+
+    fn cookies(response: &HttpResponse) -> Vec<&[u8]> {
+        let lines = response.headers().get_all(SET_COOKIE);
+        lines.map(HeaderValue::as_bytes).collect()
+    }
+
+    #[actix_web::test]
+    async fn a_cookie_is_added_to_those_of_the_service() {
+        let after = with_cookie(Some("__Host-visitor=topsecret; Secure")).await;
+        let answered = || {
+            HttpResponse::Ok()
+                .insert_header((SET_COOKIE, "theme=dark"))
+                .finish()
+        };
+        let behind_middleware = after.finish(answered()).map_into_boxed_body();
+        for response in [behind_middleware, after.finish_boxed(answered())] {
+            let expected: [&[u8]; 2] = [b"theme=dark", b"__Host-visitor=topsecret; Secure"];
+            assert_eq!(cookies(&response), expected);
+            assert!(!format!("{:?} {after:?}", response.headers()).contains("topsecret"));
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_refusal_by_the_handler_gives_no_cookie() {
+        let after = with_cookie(Some("__Host-visitor=v")).await;
+        let mut answered = HttpResponse::Ok().finish();
+        let refusal = HandlerRefusal(ErrorCode::Conflict.into());
+        answered.extensions_mut().insert(refusal);
+        let response = after.finish_boxed(answered);
+        assert_eq!(response.status(), 409);
+        assert!(cookies(&response).is_empty());
+    }
+
+    #[actix_web::test]
+    async fn without_one_and_with_one_that_is_no_field_nothing_is_added() {
+        for line in [None, Some("a=b\r\nx-evil: c")] {
+            let response = with_cookie(line)
+                .await
+                .finish_boxed(HttpResponse::Ok().finish());
+            assert!(cookies(&response).is_empty(), "{line:?}");
         }
     }
 }

@@ -3,7 +3,9 @@
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, VARY};
+use actix_web::http::header::{
+    CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY,
+};
 use actix_web::web::Bytes;
 use gatewright_core::dialect::Rendered;
 use gatewright_core::error::AuthError;
@@ -52,6 +54,18 @@ pub(crate) fn put_answer_fields(headers: &mut HeaderMap, fields: &AnswerFields) 
     }
     if let Some(limits) = fields.limits() {
         put_copies(headers, limits.fields());
+    }
+}
+
+/// The cookie that the gate gives the caller, beside those of the service, unless it sets the same. Not for refusals.
+pub(crate) fn put_set_cookie(headers: &mut HeaderMap, fields: &AnswerFields) {
+    let own = headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes);
+    if let Some(line) = fields.set_cookie_beside(own)
+        && let Ok(mut value) = HeaderValue::from_str(line)
+    {
+        // It stands for the caller: neither to be printed nor to be kept by the compression of HTTP/2 (RFC 7541 §7.1.3).
+        value.set_sensitive(true);
+        headers.append(SET_COOKIE, value);
     }
 }
 

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use gatewright_core::credential::{Field, Fields};
 use gatewright_core::source::TrustedProxies;
-use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
-/// Reads the credential fields of an [`http::HeaderMap`].
+/// Reads the fields of an [`http::HeaderMap`].
 #[derive(Clone, Copy)]
 pub struct HeaderFields<'a>(&'a HeaderMap);
 
@@ -29,10 +29,13 @@ impl Fields for HeaderFields<'_> {
     #[inline]
     fn values(&self, field: Field) -> impl Iterator<Item = &[u8]> {
         static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+        static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
         let name = match field {
             Field::Authorization => Some(&AUTHORIZATION),
             Field::ApiKey => Some(&X_API_KEY),
             Field::Cookie => Some(&COOKIE),
+            Field::Origin => Some(&ORIGIN),
+            Field::SecFetchSite => Some(&SEC_FETCH_SITE),
             _ => None,
         };
         let mut lines = name.map(|name| self.0.get_all(name).iter());
@@ -62,6 +65,8 @@ mod tests {
         headers.append("x-api-key", HeaderValue::from_static("k"));
         headers.append("Authorization", HeaderValue::from_static("Bearer b"));
         headers.append("cookie", HeaderValue::from_static("c=d"));
+        headers.append("origin", HeaderValue::from_static("null"));
+        headers.append("sec-fetch-site", HeaderValue::from_static("none"));
         let fields = HeaderFields::new(&headers);
         let of = |field| fields.values(field).map(<[u8]>::to_vec).collect::<Vec<_>>();
         assert_eq!(
@@ -70,6 +75,8 @@ mod tests {
         );
         assert_eq!(of(Field::ApiKey), [b"k".to_vec()]);
         assert_eq!(of(Field::Cookie), [b"c=d".to_vec()]);
+        assert_eq!(of(Field::Origin), [b"null".to_vec()]);
+        assert_eq!(of(Field::SecFetchSite), [b"none".to_vec()]);
     }
 
     #[test]

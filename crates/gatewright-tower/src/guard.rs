@@ -110,7 +110,8 @@ impl<R: Clone> Guard<R> {
                 let arrival = Arrival::new()
                     .tenant(named.as_deref().or(tenant))
                     .source(source)
-                    .query(query);
+                    .query(query)
+                    .safe_method(head.method.is_safe());
                 let fields = HeaderFields::new(head.headers);
                 self.0.gate.authenticate(&fields, &after.policy, &arrival)
             }
@@ -262,9 +263,9 @@ impl<R> After<R> {
     where
         R: RenderRefusal<B>,
     {
-        if let Some(error) = HandlerRefusal::take(&mut response) {
-            let refusal = self.render(error);
-            response = render::replace(response, refusal);
+        match HandlerRefusal::take(&mut response) {
+            Some(error) => response = render::replace(response, self.render(error)),
+            None => render::put_set_cookie(&mut response, &self.fields),
         }
         render::put_answer_fields(&mut response, &self.fields);
         self.put_cors(&mut response);
@@ -308,5 +309,76 @@ impl<R> fmt::Debug for After<R> {
             .field("policy", &self.policy)
             .field("fields", &self.fields)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use gatewright_core::credential::Field;
+    use gatewright_core::policy::{Policy, Realm};
+    use gatewright_core::principal::TenantKind;
+    use gatewright_testing::TestAuthority;
+    use http::header::SET_COOKIE;
+
+    use super::*;
+    use crate::render::HttpRefusal;
+
+    /// What the guard does to answers for a caller to whom the gate gives a cookie.
+    async fn with_cookie(line: Option<&str>) -> After<HttpRefusal> {
+        let authority = TestAuthority::new(TenantKind::from_static("workspace"), ["acme"]).await;
+        let gate = authority.gate();
+        let policy = gate
+            .compile(&Policy::public(), &Realm::builder("api").build())
+            .unwrap();
+        let nothing: &[(Field, &[u8])] = &[];
+        let admission = gate.authenticate(nothing, &policy, &Arrival::new());
+        let mut admitted = admission.decided().await.unwrap();
+        admitted.set_cookie = line.map(Into::into);
+        let mut request = Request::new(());
+        let head = Head {
+            method: &Method::GET,
+            uri: &Uri::from_static("/"),
+            headers: &HeaderMap::new(),
+        };
+        let mut after = After::new(HttpRefusal::default(), policy, head);
+        after.admit(&mut request, admitted);
+        after
+    }
+
+    fn cookies(response: &Response<Bytes>) -> Vec<&[u8]> {
+        let lines = response.headers().get_all(SET_COOKIE).iter();
+        lines.map(HeaderValue::as_bytes).collect()
+    }
+
+    #[tokio::test]
+    async fn a_cookie_is_added_to_those_of_the_service() {
+        let after = with_cookie(Some("__Host-visitor=topsecret; Secure")).await;
+        let mut answered = Response::new(Bytes::new());
+        let own = HeaderValue::from_static("theme=dark");
+        answered.headers_mut().insert(SET_COOKIE, own);
+        let response = after.finish(answered);
+        let expected: [&[u8]; 2] = [b"theme=dark", b"__Host-visitor=topsecret; Secure"];
+        assert_eq!(cookies(&response), expected);
+        assert!(!format!("{:?} {after:?}", response.headers()).contains("topsecret"));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_by_the_handler_gives_no_cookie() {
+        let after = with_cookie(Some("__Host-visitor=v")).await;
+        let mut answered = Response::new(Bytes::new());
+        let refusal = HandlerRefusal::new(ErrorCode::Conflict.into());
+        answered.extensions_mut().insert(refusal);
+        let response = after.finish(answered);
+        assert_eq!(response.status(), StatusCode::CONFLICT);
+        assert!(cookies(&response).is_empty());
+    }
+
+    #[tokio::test]
+    async fn without_one_and_with_one_that_is_no_field_nothing_is_added() {
+        for line in [None, Some("a=b\r\nx-evil: c")] {
+            let response = with_cookie(line).await.finish(Response::new(Bytes::new()));
+            assert!(cookies(&response).is_empty(), "{line:?}");
+        }
     }
 }

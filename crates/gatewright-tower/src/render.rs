@@ -5,7 +5,7 @@ use gatewright_core::dialect::Rendered;
 use gatewright_core::error::AuthError;
 use gatewright_core::gate::AnswerFields;
 use gatewright_core::policy::CompiledPolicy;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, SET_COOKIE, VARY};
 use http::{Response, StatusCode};
 
 /// Makes the response that a refused caller gets.
@@ -98,6 +98,20 @@ pub(crate) fn put_answer_fields<B>(response: &mut Response<B>, fields: &AnswerFi
     }
     if let Some(limits) = fields.limits() {
         put_copies(response, limits.fields());
+    }
+}
+
+/// The cookie that the gate gives the caller, beside those of the service, unless it sets the same. Not for refusals.
+#[inline]
+pub(crate) fn put_set_cookie<B>(response: &mut Response<B>, fields: &AnswerFields) {
+    let own = response.headers().get_all(SET_COOKIE).iter();
+    if let Some(line) = fields.set_cookie_beside(own.map(HeaderValue::as_bytes))
+        && let Ok(mut value) = HeaderValue::from_str(line)
+    {
+        // It stands for the caller: neither to be printed nor to be kept by the compression of HTTP/2 (RFC 7541 §7.1.3).
+        value.set_sensitive(true);
+        // Fails only past 24,576 fields, a response that no server sends.
+        let _ = response.headers_mut().try_append(SET_COOKIE, value);
     }
 }
 

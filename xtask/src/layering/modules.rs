@@ -81,6 +81,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "gate",
         &[
             "audit",
+            "cookie",
             "credential",
             "dialect",
             "error",

@@ -54,7 +54,7 @@ impl fmt::Debug for Pending {
     }
 }
 
-/// An admitted request.
+/// An admitted request. `Debug` shows nothing of the cookie.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Admitted {
@@ -66,7 +66,7 @@ pub struct Admitted {
     pub set_cookie: Option<Arc<str>>,
 }
 
-/// What the answer to an admitted request has besides what the service says.
+/// What the answer to an admitted request has besides what the service says. `Debug` shows nothing of the cookie.
 #[derive(Clone, Default)]
 pub struct AnswerFields {
     verified: bool,
@@ -128,6 +128,36 @@ impl Vary {
     }
 }
 
+impl fmt::Debug for Admitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admitted")
+            .field("principal", &self.principal)
+            .field("limits", &self.limits)
+            .field("set_cookie", &self.set_cookie.as_ref().map(|_| Redacted))
+            .finish()
+    }
+}
+
+impl fmt::Debug for AnswerFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerFields")
+            .field("verified", &self.verified)
+            .field("vary", &self.vary)
+            .field("limits", &self.limits)
+            .field("set_cookie", &self.set_cookie.as_ref().map(|_| Redacted))
+            .finish()
+    }
+}
+
+/// Stands where a cookie is.
+struct Redacted;
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("redacted")
+    }
+}
+
 impl AnswerFields {
     /// Whether the answer is for this caller alone: `cache-control: no-store`, for answers that say nothing of caches, since
     /// what is answered to one caller is not for another (RFC 9111 §5.2.2.5).
@@ -170,6 +200,7 @@ impl AnswerFields {
 
     /// The same beside the lines that the service has: none where one of them sets this cookie already, since the last of
     /// several counts (RFC 6265bis §4.1.1), and what the service has given its visitor is newer.
+    #[must_use]
     pub fn set_cookie_beside<'l>(&self, lines: impl IntoIterator<Item = &'l [u8]>) -> Option<&str> {
         let ours = self.set_cookie()?;
         let name = cookie_name(ours.as_bytes());
@@ -186,23 +217,24 @@ fn cookie_name(line: &[u8]) -> &[u8] {
         .trim_ascii()
 }
 
-impl fmt::Debug for Admitted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admitted")
-            .field("principal", &self.principal)
-            .field("limits", &self.limits)
-            .field("sets_cookie", &self.set_cookie.is_some())
-            .finish()
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl fmt::Debug for AnswerFields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AnswerFields")
-            .field("verified", &self.verified)
-            .field("vary", &self.vary)
-            .field("limits", &self.limits)
-            .field("sets_cookie", &self.set_cookie.is_some())
-            .finish()
+    #[test]
+    fn no_cookie_is_printed() {
+        let line: Option<Arc<str>> = Some("__Host-visitor=topsecret; Secure".into());
+        let fields = AnswerFields {
+            set_cookie: line.clone(),
+            ..AnswerFields::default()
+        };
+        let admitted = Admitted {
+            principal: None,
+            limits: None,
+            set_cookie: line,
+        };
+        let shown = format!("{admitted:?} {fields:?}");
+        assert!(shown.contains("set_cookie: Some(redacted)"), "{shown}");
+        assert!(!shown.contains("topsecret"), "{shown}");
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use gatewright_core::error::{AuthError, Cause};
+use gatewright_core::origin::Origin;
 use http::header::{HOST, HeaderValue, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
@@ -22,10 +23,9 @@ pub struct TrustedSites {
     origins: Vec<Site>,
 }
 
-/// An origin (RFC 6454 §6.2), in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Site {
-    text: Box<str>,
+    origin: Origin,
     any_port: bool,
 }
 
@@ -36,24 +36,27 @@ impl TrustedSites {
     /// # Errors
     /// [`SiteError`] where the text is no URL of the scheme `http` or `https` with a host.
     pub fn of(url: &str) -> Result<Self, SiteError> {
-        let (scheme, authority) = parsed(url)?;
-        let host = authority.host().to_ascii_lowercase();
-        if LOOPBACK.contains(&&*host) {
-            let any_port = |host| Site {
-                text: format!("{scheme}://{host}").into(),
-                any_port: true,
-            };
+        let origin = Origin::of_url(url).map_err(|_| SiteError(()))?;
+        if !LOOPBACK.contains(&origin.host()) {
             return Ok(Self {
-                hosts: LOOPBACK.map(Into::into).into(),
-                origins: LOOPBACK.map(any_port).into(),
+                hosts: vec![origin.host().into()],
+                origins: vec![Site {
+                    origin,
+                    any_port: false,
+                }],
             });
         }
+        let local = |host| {
+            let origin = Origin::parse(&format!("{}://{host}", origin.scheme()));
+            origin.map(|origin| Site {
+                origin,
+                any_port: true,
+            })
+        };
+        let origins: Result<_, _> = LOOPBACK.into_iter().map(local).collect();
         Ok(Self {
-            hosts: vec![host.into()],
-            origins: vec![Site {
-                text: origin(&scheme, &authority),
-                any_port: false,
-            }],
+            hosts: LOOPBACK.map(Into::into).into(),
+            origins: origins.map_err(|_| SiteError(()))?,
         })
     }
 
@@ -75,11 +78,10 @@ impl TrustedSites {
     /// Also pages of this origin, such as `https://app.example` or `http://localhost:3000`.
     ///
     /// # Errors
-    /// [`SiteError`] where the text is no origin of the scheme `http` or `https`.
+    /// [`SiteError`] where the text is no origin.
     pub fn origin(mut self, text: &str) -> Result<Self, SiteError> {
-        let (scheme, authority) = parsed(text)?;
         self.origins.push(Site {
-            text: origin(&scheme, &authority),
+            origin: Origin::parse(text).map_err(|_| SiteError(()))?,
             any_port: false,
         });
         Ok(self)
@@ -106,7 +108,7 @@ impl TrustedSites {
             return Err(AuthError::from(Cause::ForeignOrigin)
                 .with_message("Requests to this host are not served here"));
         }
-        let trusts = |line: &HeaderValue| line.to_str().is_ok_and(|line| self.trusts(line));
+        let trusts = |line: &HeaderValue| self.trusts(line.as_bytes());
         if !headers.get_all(ORIGIN).iter().all(trusts) {
             return Err(Cause::ForeignOrigin.into());
         }
@@ -121,41 +123,10 @@ impl TrustedSites {
                 .any(|host| authority.host().eq_ignore_ascii_case(host))
     }
 
-    fn trusts(&self, origin: &str) -> bool {
-        let origin = origin.to_ascii_lowercase();
+    fn trusts(&self, line: &[u8]) -> bool {
         self.origins
             .iter()
-            .any(|site| match origin.strip_prefix(&*site.text) {
-                Some("") => true,
-                Some(rest) => site.any_port && rest.strip_prefix(':').is_some_and(is_port),
-                None => false,
-            })
-    }
-}
-
-fn is_port(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
-}
-
-/// The scheme and the authority.
-fn parsed(url: &str) -> Result<(String, Authority), SiteError> {
-    let uri: Uri = url.parse().map_err(|_| SiteError(()))?;
-    let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
-    let authority = uri.authority().ok_or(SiteError(()))?;
-    let known = scheme == "http" || scheme == "https";
-    if !known || authority.host().is_empty() || authority.as_str().contains('@') {
-        return Err(SiteError(()));
-    }
-    Ok((scheme, authority.clone()))
-}
-
-/// As browsers write it: without the scheme's own port.
-fn origin(scheme: &str, authority: &Authority) -> Box<str> {
-    let host = authority.host().to_ascii_lowercase();
-    let own = if scheme == "https" { 443 } else { 80 };
-    match authority.port_u16() {
-        Some(port) if port != own => format!("{scheme}://{host}:{port}").into(),
-        _ => format!("{scheme}://{host}").into(),
+            .any(|site| site.origin.is(line) || site.any_port && site.origin.is_but_for_port(line))
     }
 }
 
@@ -294,6 +265,18 @@ mod tests {
         ] {
             let fields = [("host", host), ("origin", origin)];
             assert_eq!(passes(&sites, &fields), trusted, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_local_site_with_tls_stays_one() {
+        let sites = TrustedSites::of("https://[::1]:8443").unwrap();
+        for (origin, trusted) in [
+            ("https://localhost:3000", true),
+            ("http://localhost:3000", false),
+        ] {
+            let fields = [("host", "127.0.0.1"), ("origin", origin)];
+            assert_eq!(passes(&sites, &fields), trusted, "{origin}");
         }
     }
 

@@ -25,9 +25,11 @@ use axum::http::header::CACHE_CONTROL;
 use axum::middleware::map_response;
 use axum::response::Response;
 use gatewright_axum::{GuardedRouter, get};
+use gatewright_core::cookie::TrustedOrigins;
 use gatewright_core::document::OpenApiErrors;
 use gatewright_core::jwt::VerifierError;
 use gatewright_core::limit::FailureLimiter;
+use gatewright_core::origin::OriginError;
 use gatewright_core::policy::{Policy, RouteErrors, RouteTable};
 use gatewright_issuer::AuthorizationServer;
 
@@ -53,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) mcp: Mcp,
     /// Gives tokens to the clients of orgs.
     pub(crate) oauth: AuthorizationServer,
+    /// Whose pages may log somebody in.
+    pub(crate) pages: TrustedOrigins,
     /// Counts failed logins.
     pub(crate) logins: FailureLimiter,
     /// The endpoint coverage map, known once all routes are.
@@ -84,6 +88,9 @@ pub(crate) enum RouterError {
     /// The public URL makes no issuer.
     #[error(transparent)]
     Issuer(#[from] VerifierError),
+    /// The public URL is on no origin.
+    #[error("the public URL is of no origin")]
+    Origin(#[from] OriginError),
     /// In the tools.
     #[error(transparent)]
     Mcp(#[from] mcp::McpError),
@@ -98,6 +105,7 @@ pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouterError> {
     let site = Site(Arc::new(Shared {
         mcp: Mcp::new(&app)?,
         oauth: oauth::server(&app)?,
+        pages: TrustedOrigins::of(&app.public_url)?,
         app,
         logins: FailureLimiter::new(),
         coverage: OnceLock::new(),
