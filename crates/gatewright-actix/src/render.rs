@@ -57,9 +57,10 @@ pub(crate) fn put_answer_fields(headers: &mut HeaderMap, fields: &AnswerFields) 
     }
 }
 
-/// The cookie that the gate gives the caller, beside those of the service. Not for refusals.
+/// The cookie that the gate gives the caller, beside those of the service, unless it sets the same. Not for refusals.
 pub(crate) fn put_set_cookie(headers: &mut HeaderMap, fields: &AnswerFields) {
-    if let Some(line) = fields.set_cookie()
+    let own = headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes);
+    if let Some(line) = fields.set_cookie_beside(own)
         && let Ok(mut value) = HeaderValue::from_str(line)
     {
         // It stands for the caller: neither to be printed nor to be kept by the compression of HTTP/2 (RFC 7541 §7.1.3).

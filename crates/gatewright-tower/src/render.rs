@@ -101,10 +101,11 @@ pub(crate) fn put_answer_fields<B>(response: &mut Response<B>, fields: &AnswerFi
     }
 }
 
-/// The cookie that the gate gives the caller, beside those of the service. Not for refusals.
+/// The cookie that the gate gives the caller, beside those of the service, unless it sets the same. Not for refusals.
 #[inline]
 pub(crate) fn put_set_cookie<B>(response: &mut Response<B>, fields: &AnswerFields) {
-    if let Some(line) = fields.set_cookie()
+    let own = response.headers().get_all(SET_COOKIE).iter();
+    if let Some(line) = fields.set_cookie_beside(own.map(HeaderValue::as_bytes))
         && let Ok(mut value) = HeaderValue::from_str(line)
     {
         // It stands for the caller: neither to be printed nor to be kept by the compression of HTTP/2 (RFC 7541 §7.1.3).

@@ -88,8 +88,8 @@ pub use gatewright_actix as actix;
 #[cfg(feature = "axum")]
 pub use gatewright_axum as axum;
 pub use gatewright_core::{
-    audit, cors, credential, dialect, document, error, federation, gate, hash, jwt, limit, policy,
-    principal, role, scope, scopes, source, store, time,
+    audit, cookie, cors, credential, dialect, document, error, federation, gate, hash, jwt, limit,
+    policy, principal, role, scope, scopes, session, source, store, time,
 };
 #[cfg(feature = "issuer")]
 pub use gatewright_issuer as issuer;

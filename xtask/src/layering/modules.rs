@@ -25,7 +25,10 @@ const TABLE: &[(&str, &[&str])] = &[
         "principal",
         &["credential", "role", "scope", "stripe", "time"],
     ),
-    ("session", &["time"]),
+    (
+        "session",
+        &["cookie", "credential", "principal", "scope", "time"],
+    ),
     (
         "store",
         &[
@@ -57,16 +60,28 @@ const TABLE: &[(&str, &[&str])] = &[
             "principal",
             "role",
             "scope",
+            "session",
             "stripe",
             "time",
         ],
     ),
-    ("document", &["dialect", "error", "policy", "principal"]),
+    (
+        "document",
+        &[
+            "cookie",
+            "dialect",
+            "error",
+            "policy",
+            "principal",
+            "session",
+        ],
+    ),
     ("audit", &["error", "principal", "time"]),
     (
         "gate",
         &[
             "audit",
+            "cookie",
             "credential",
             "dialect",
             "error",
@@ -78,6 +93,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "principal",
             "role",
             "scope",
+            "session",
             "store",
             "stripe",
             "time",

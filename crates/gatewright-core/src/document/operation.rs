@@ -23,6 +23,7 @@ const PAT_FIELD: &str = "patHeader";
 const API_KEY: &str = "apiKey";
 const API_KEY_FIELD: &str = "apiKeyHeader";
 const EXTERNAL: &str = "external";
+const VISITOR: &str = "visitor";
 
 /// The security schemes (OpenAPI 3.1 §4.8.27) that some route of the table names.
 pub(super) fn schemes(table: &RouteTable) -> impl Iterator<Item = (&'static str, Value)> {
@@ -43,10 +44,23 @@ pub(super) fn schemes(table: &RouteTable) -> impl Iterator<Item = (&'static str,
         ),
     ];
     let mut used: Vec<&str> = Vec::new();
+    // Realms whose visitors have different cookies need documents of their own: there is one scheme for visitors.
+    let mut cookies: Vec<(&str, Value)> = Vec::new();
     for (_, policy) in table.routes() {
         used.extend(policy.modes().flat_map(|mode| ways(&policy, mode)));
+        if let Some(visitors) = policy.visitors() {
+            let description = "A visitor, known again by a cookie that the service sets.";
+            let scheme = (
+                VISITOR,
+                json!({"type": "apiKey", "in": "cookie", "name": visitors.cookie().name(), "description": description}),
+            );
+            if !cookies.contains(&scheme) {
+                cookies.push(scheme);
+            }
+        }
     }
-    all.into_iter().filter(move |(name, _)| used.contains(name))
+    let all = all.into_iter().filter(move |(name, _)| used.contains(name));
+    all.chain(cookies)
 }
 
 /// In which schemes a credential of this mode may be sent.
@@ -56,6 +70,7 @@ fn ways(policy: &CompiledPolicy, mode: Mode) -> impl Iterator<Item = &'static st
         Mode::Pat => (PAT, Some(PAT_FIELD)),
         Mode::ApiKey => (API_KEY, Some(API_KEY_FIELD)),
         Mode::External => (EXTERNAL, None),
+        Mode::Visitor => (VISITOR, None),
     };
     let field = field.filter(|_| policy.reads_api_key_field());
     [Some(bearer), field].into_iter().flatten()
@@ -103,7 +118,9 @@ impl Guarding<'_> {
         });
         let mut all: Vec<Value> = alternatives.collect();
         // Where nothing is required, the list is empty; one empty requirement among others makes them optional.
-        if self.policy.admits_anonymous() && !all.is_empty() {
+        let new_visitors =
+            self.policy.visitors().is_some() && self.policy.scopes(Mode::Visitor).next().is_none();
+        if (self.policy.admits_anonymous() || new_visitors) && !all.is_empty() {
             all.push(json!({}));
         }
         Value::Array(all)
@@ -194,7 +211,7 @@ impl Guarding<'_> {
         let own = operation.remove(OWN_REFUSALS);
         let own = self.own(own);
         let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
-        for code in refusals::of_gate(self.policy)
+        for code in refusals::of_gate(self.policy, &self.row.method)
             .into_iter()
             .chain(own.clone())
         {

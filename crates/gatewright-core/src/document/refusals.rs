@@ -4,9 +4,12 @@ use crate::error::ErrorCode;
 use crate::policy::{CompiledPolicy, Limits};
 use crate::principal::Mode;
 
+/// The methods that change nothing (RFC 9110 §9.2.1).
+const SAFE: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
+
 /// The codes that the gate can refuse a call of this route with, by rising status. `internal_error` is none of them: it
 /// means a mistake of the service.
-pub(super) fn of_gate(policy: &CompiledPolicy) -> Vec<ErrorCode> {
+pub(super) fn of_gate(policy: &CompiledPolicy, method: &str) -> Vec<ErrorCode> {
     let realm = policy.realm();
     let limits = realm.limits();
     if policy.is_public() {
@@ -40,6 +43,10 @@ pub(super) fn of_gate(policy: &CompiledPolicy) -> Vec<ErrorCode> {
             ErrorCode::FeatureLocked,
             any(|policy, mode| policy.feature(mode).is_some()),
         ),
+        (
+            ErrorCode::ForbiddenOrigin,
+            policy.accepts(Mode::Visitor) && !SAFE.contains(&method),
+        ),
         // A token of a user may name a tenant by itself that its user has left.
         (ErrorCode::NotFound, policy.accepts(Mode::Jwt)),
         // Failures are counted whatever the realm's limits say.
@@ -68,5 +75,7 @@ pub(super) fn tells_limits(policy: &CompiledPolicy) -> bool {
     let of_callers = *by_plan
         || per_credential.is_some()
         || (policy.accepts(Mode::Pat) && (pat_guard.is_some() || tenant_burst.is_some()));
-    (policy.admits_anonymous() && per_source.is_some()) || (!policy.is_public() && of_callers)
+    let free = policy.admits_anonymous() || policy.accepts(Mode::Visitor);
+    let proven = policy.modes().any(|mode| mode != Mode::Visitor);
+    (free && per_source.is_some()) || (proven && of_callers)
 }

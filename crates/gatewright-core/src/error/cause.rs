@@ -148,6 +148,8 @@ causes! {
     KeysUnavailable = "keys_unavailable" => TemporarilyUnavailable;
     /// The issuer that has to be asked about a token can't be reached.
     IntrospectionUnavailable = "introspection_unavailable" => TemporarilyUnavailable;
+    /// No new visitor could be made: the system has no random bytes.
+    VisitorUnavailable = "visitor_unavailable" => TemporarilyUnavailable;
     /// As many secrets wait to be hashed as may wait.
     HashQueueFull = "hash_queue_full" => TemporarilyUnavailable;
     /// The thread that hashed this secret is gone.

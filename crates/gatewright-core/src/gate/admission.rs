@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use crate::error::AuthError;
 use crate::limit::LimitState;
 use crate::policy::CompiledPolicy;
-use crate::principal::{Principal, Verified};
+use crate::principal::{Mode, Principal, Verified};
 use crate::store::BoxFuture;
 
 /// The gate's answer: at once where memory knows it, otherwise a future.
@@ -82,6 +82,9 @@ enum Vary {
     No,
     Authorization,
     Both,
+    Cookie,
+    CookieOrAuthorization,
+    All,
 }
 
 impl Admitted {
@@ -90,16 +93,37 @@ impl Admitted {
     #[inline]
     pub fn answer_fields(&self, policy: &CompiledPolicy) -> AnswerFields {
         let verified = self.principal.is_some();
-        let optional = !verified && policy.modes().next().is_some();
         AnswerFields {
             verified,
-            vary: match (optional, policy.reads_api_key_field()) {
-                (false, _) => Vary::No,
-                (true, false) => Vary::Authorization,
-                (true, true) => Vary::Both,
+            vary: match &self.principal {
+                Some(caller) if policy.accepts(Mode::Visitor) && caller.mode() == Mode::Visitor => {
+                    Vary::of_visitor(policy)
+                }
+                Some(_) => Vary::No,
+                None => Vary::of_anybody(policy),
             },
             limits: self.limits,
             set_cookie: self.set_cookie.clone(),
+        }
+    }
+}
+
+impl Vary {
+    fn of_anybody(policy: &CompiledPolicy) -> Self {
+        match (policy.modes().next(), policy.reads_api_key_field()) {
+            (None, _) => Self::No,
+            (Some(_), false) => Self::Authorization,
+            (Some(_), true) => Self::Both,
+        }
+    }
+
+    /// A service that lets caches keep what it answers to visitors keeps them apart at least.
+    fn of_visitor(policy: &CompiledPolicy) -> Self {
+        let others = policy.modes().any(|mode| mode != Mode::Visitor);
+        match (others, policy.reads_api_key_field()) {
+            (false, _) => Self::Cookie,
+            (true, false) => Self::CookieOrAuthorization,
+            (true, true) => Self::All,
         }
     }
 }
@@ -144,7 +168,8 @@ impl AnswerFields {
     }
 
     /// The value of `vary`, to be added to what the answer varies by already: where authentication is optional, what nobody
-    /// in particular was told is not for who presents a credential (RFC 9111 §4.1).
+    /// in particular was told is not for who presents a credential, and what a visitor was told not for another (RFC 9111
+    /// §4.1).
     #[must_use]
     #[inline]
     pub const fn vary(&self) -> Option<&'static str> {
@@ -152,6 +177,9 @@ impl AnswerFields {
             Vary::No => None,
             Vary::Authorization => Some("authorization"),
             Vary::Both => Some("authorization, x-api-key"),
+            Vary::Cookie => Some("cookie"),
+            Vary::CookieOrAuthorization => Some("cookie, authorization"),
+            Vary::All => Some("cookie, authorization, x-api-key"),
         }
     }
 
@@ -169,6 +197,24 @@ impl AnswerFields {
     pub fn set_cookie(&self) -> Option<&str> {
         self.set_cookie.as_deref()
     }
+
+    /// The same beside the lines that the service has: none where one of them sets this cookie already, since the last of
+    /// several counts (RFC 6265bis §4.1.1), and what the service has given its visitor is newer.
+    #[must_use]
+    pub fn set_cookie_beside<'l>(&self, lines: impl IntoIterator<Item = &'l [u8]>) -> Option<&str> {
+        let ours = self.set_cookie()?;
+        let name = cookie_name(ours.as_bytes());
+        let set = lines.into_iter().any(|line| cookie_name(line) == name);
+        (!set).then_some(ours)
+    }
+}
+
+/// The name in a `set-cookie` line as user agents read it (RFC 6265bis §5.6).
+fn cookie_name(line: &[u8]) -> &[u8] {
+    line.split(|byte| matches!(byte, b'=' | b';'))
+        .next()
+        .unwrap_or_default()
+        .trim_ascii()
 }
 
 #[cfg(test)]

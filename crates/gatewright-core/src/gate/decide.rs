@@ -178,7 +178,10 @@ pub(super) fn judge(
 }
 
 /// The decision, unless the charge was refused. A refusal by the policy stays one while the credential may be charged for it.
-fn settle(charged: Charged, decision: Result<Option<Verified<Principal>>, AuthError>) -> Admission {
+pub(super) fn settle(
+    charged: Charged,
+    decision: Result<Option<Verified<Principal>>, AuthError>,
+) -> Admission {
     match charged {
         Charged::Ready(result) => Admission::Ready(after(result, decision)),
         Charged::Pending(result) => {

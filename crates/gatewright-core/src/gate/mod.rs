@@ -14,7 +14,7 @@
 //!
 //! A signed token climbs the same ladder: its signature is its proof, its revocation epochs and deny-list its state. Of a
 //! token of a tenant's own provider nothing is in the store: its provider's keys are its proof, and what the tenant has
-//! configured now is its state. An OAuth client climbs it as far as to its state ([`Gate::authenticate_client`]), and calls
+//! configured now is its state. A visitor's cookie is proven by its seal, and nothing of it is in the store. An OAuth client climbs it as far as to its state ([`Gate::authenticate_client`]), and calls
 //! by the tokens that it gets for it.
 
 mod admission;
@@ -36,6 +36,7 @@ mod shared;
 mod stats;
 mod token;
 mod upkeep;
+mod visitor;
 
 use std::fmt;
 use std::sync::Arc;

@@ -184,7 +184,13 @@ impl Shared {
                 Ok(credential) => self.admit_credential(credential, self.request(policy, arrival)),
                 Err(malformed) => self.admit_unreadable(token, malformed, policy, arrival),
             },
-            Ok(None) => self.admit_anonymous(self.request(policy, arrival)),
+            Ok(None) => {
+                let request = self.request(policy, arrival);
+                match policy.visitors() {
+                    Some(visitors) => self.admit_visitor(fields, visitors, arrival, request),
+                    None => self.admit_anonymous(request),
+                }
+            }
             Err(cause) => Admission::Ready(Err(cause.into())),
         }
     }
@@ -209,7 +215,9 @@ impl Shared {
     ) -> Result<Option<&'a [u8]>, Cause> {
         match presented(fields, policy.reads_api_key_field()) {
             Presented::Token { bytes, .. } => Ok(Some(bytes)),
-            Presented::Nothing if policy.admits_anonymous() => Ok(None),
+            Presented::Nothing if policy.admits_anonymous() || policy.accepts(Mode::Visitor) => {
+                Ok(None)
+            }
             Presented::Nothing => Err(Cause::NothingPresented),
             Presented::Foreign => Err(Cause::ForeignScheme),
             Presented::Malformed(_) => Err(Cause::MalformedField),

@@ -330,7 +330,7 @@ impl Shared {
             Subject::User(id) => ChangeKey::User(id.as_str().into()),
             Subject::Client(id) => ChangeKey::Client(id.as_str().into()),
             // Never the subject of a token of ours.
-            Subject::External(_) => ChangeKey::Everything,
+            Subject::External(_) | Subject::Visitor(_) => ChangeKey::Everything,
         });
         [
             holder,
@@ -370,7 +370,7 @@ impl Shared {
                 jti,
             ),
             Subject::Client(id) => TokenRef::client(id.as_str(), jti),
-            Subject::External(_) => return Err(Cause::JwtIssuer.into()),
+            Subject::External(_) | Subject::Visitor(_) => return Err(Cause::JwtIssuer.into()),
         };
         let standing = self
             .revocations

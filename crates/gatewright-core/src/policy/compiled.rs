@@ -13,6 +13,7 @@ use crate::error::{AuthError, Cause, ErrorCode};
 use crate::principal::Mode;
 use crate::role::RoleRank;
 use crate::scope::{Scope, ScopeSet};
+use crate::session::Visitors;
 
 /// Turns policies into [`CompiledPolicy`]s for one gate.
 #[derive(Clone, Debug)]
@@ -89,6 +90,15 @@ impl Compiler {
         if !names_kind {
             mistakes.push(PolicyError::NoTenantKind);
         }
+        let mut modes = policy.alternatives.iter().map(|ours| ours.mode);
+        if modes.any(|mode| mode == Mode::Visitor) {
+            if policy.anonymous {
+                mistakes.push(PolicyError::PublicVisitors);
+            }
+            if policy.tenant.is_some() {
+                mistakes.push(PolicyError::VisitorWith("tenant"));
+            }
+        }
         let mut alternatives = [const { None }; Mode::ALL.len()];
         for alternative in &policy.alternatives {
             if let Some(place) = alternatives.get_mut(alternative.mode.index()) {
@@ -134,6 +144,14 @@ impl Compiler {
         }
         if mode == Mode::External && realm.federation().is_none() {
             mistakes.push(PolicyError::NoFederation);
+        }
+        if mode == Mode::Visitor {
+            if realm.visitors().is_none() {
+                mistakes.push(PolicyError::NoVisitors);
+            }
+            if alternative.feature.is_some() {
+                mistakes.push(PolicyError::VisitorWith("plan"));
+            }
         }
         let role = alternative.role.as_deref().and_then(|name| {
             if mode != Mode::Jwt {
@@ -358,6 +376,13 @@ impl CompiledPolicy {
         self.alternative(mode).is_some()
     }
 
+    /// The visitors that it admits where no credential is presented.
+    pub(crate) fn visitors(&self) -> Option<&Visitors> {
+        self.realm
+            .visitors()
+            .filter(|_| self.accepts(Mode::Visitor))
+    }
+
     pub(crate) fn is_public(&self) -> bool {
         self.alternatives.iter().all(Option::is_none)
     }
@@ -378,6 +403,8 @@ impl CompiledPolicy {
             Shortfall::from(match mode {
                 Mode::Jwt | Mode::External => Cause::WrongModeJwt,
                 Mode::Pat | Mode::ApiKey => Cause::WrongModeSecret,
+                // Has a cookie where only credentials go.
+                Mode::Visitor => Cause::NothingPresented,
             })
         })
     }

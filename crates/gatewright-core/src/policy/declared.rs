@@ -55,6 +55,19 @@ impl Policy {
         Self::mode(Mode::External)
     }
 
+    /// Accepts callers without a credential, and knows them again by a cookie that it has set: visitors. In a realm that
+    /// [has any](super::RealmBuilder::visitors).
+    ///
+    /// Who comes without the cookie, or with one that is not right or has expired, is a new visitor, whom the answer gives
+    /// one. Visitors may do what they were given an [entitlement](crate::session::Visitors::entitle) for, and have no tenant
+    /// and no role. A request that may change something must come from a page of ours.
+    ///
+    /// Together with other modes (`Policy::visitor().or(Policy::jwt())`) the cookie counts only where no other credential is
+    /// presented: whoever presents one is judged by it alone.
+    pub fn visitor() -> Self {
+        Self::mode(Mode::Visitor)
+    }
+
     /// Accepts one mode.
     pub fn mode(mode: Mode) -> Self {
         Self {
@@ -191,6 +204,15 @@ pub enum PolicyError {
     /// Tokens of tenants' own providers are accepted, but the realm does not federate.
     #[error("tokens of tenants' own providers are accepted, but the realm does not federate")]
     NoFederation,
+    /// Visitors are accepted, but the realm has none.
+    #[error("visitors are accepted, but the realm has no cookie for them")]
+    NoVisitors,
+    /// Something is required of visitors that they never have.
+    #[error("a visitor has no {0} to require")]
+    VisitorWith(&'static str),
+    /// A policy admits whoever presents nothing as nobody, and as a visitor.
+    #[error("a policy for visitors admits everybody as one, so it cannot be public too")]
+    PublicVisitors,
     /// A tenant is named, but the realm says no kind of tenant.
     #[error("a tenant is required, but the realm has no kind of tenant")]
     NoTenantKind,

@@ -16,6 +16,7 @@ use crate::jwt::{LiveKeys, Verifier};
 use crate::limit::Rate;
 use crate::principal::TenantKind;
 use crate::role::Roles;
+use crate::session::{VisitorTrust, Visitors};
 
 /// A protection space (RFC 9110 §11.5): the routes that share a dialect of errors, a role ladder, the tokens they trust
 /// and the kind of tenant they serve. Policies are compiled against it. Cheap to clone.
@@ -31,6 +32,7 @@ struct Inner {
     query_tenant_kind: Option<TenantKind>,
     tokens: Vec<TokenTrust>,
     federation: Option<Arc<dyn Federation>>,
+    visitors: Option<Arc<Visitors>>,
     plans: Plans,
     limits: Limits,
     resource_metadata: Option<Box<str>>,
@@ -52,6 +54,7 @@ impl Realm {
             query_tenant_kind: None,
             tokens: Vec::new(),
             federation: None,
+            visitors: None,
             plans: Plans::none(),
             limits: Limits::none(),
             resource_metadata: None,
@@ -133,6 +136,12 @@ impl Realm {
             }
             _ => self.clone(),
         }
+    }
+
+    /// The visitors that are known again here.
+    #[must_use]
+    pub fn visitors(&self) -> Option<&Visitors> {
+        self.0.visitors.as_deref()
     }
 
     /// Which pages of other origins may call.
@@ -284,6 +293,14 @@ impl RealmBuilder {
     #[must_use]
     pub fn federate(mut self, federation: Arc<dyn Federation>) -> Self {
         self.0.federation = Some(federation);
+        self
+    }
+
+    /// Knows visitors again by a cookie, on routes that say so ([`Policy::visitor`](super::Policy::visitor)). The realm's name
+    /// is part of the cookie's seal: two realms of one name, with the same keys, know the same visitors.
+    #[must_use]
+    pub fn visitors(mut self, trust: VisitorTrust) -> Self {
+        self.0.visitors = Some(Arc::new(Visitors::new(trust, &self.0.name)));
         self
     }
 
@@ -455,7 +472,7 @@ impl Limits {
         self
     }
 
-    /// Charges calls without a credential to their source address.
+    /// Charges calls without a credential to their source address; those of visitors too, who are free to make.
     #[must_use]
     pub fn per_source(mut self, rate: Rate) -> Self {
         self.per_source = Some(rate);

@@ -16,6 +16,9 @@ pub enum IdError {
     /// The text holds a control character.
     #[error("an identifier has no control characters")]
     ControlCharacter,
+    /// The text is not a visitor's identifier: 28 characters of base64url.
+    #[error("a visitor's identifier is 28 characters of base64url")]
+    NoVisitor,
 }
 
 fn check(text: &str) -> Result<(), IdError> {

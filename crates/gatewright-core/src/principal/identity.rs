@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{CredentialId, ExternalId, SessionId, Tenancy, Tenant, TenantId, UserId};
+use super::{CredentialId, ExternalId, SessionId, Tenancy, Tenant, TenantId, UserId, VisitorId};
 use crate::role::Role;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
@@ -20,11 +20,19 @@ pub enum Mode {
     Jwt,
     /// A token of a tenant's own identity provider.
     External,
+    /// No credential: a visitor, known again by a sealed cookie.
+    Visitor,
 }
 
 impl Mode {
     /// Every mode, in the order in which documents list them.
-    pub const ALL: [Self; 4] = [Self::Jwt, Self::Pat, Self::ApiKey, Self::External];
+    pub const ALL: [Self; 5] = [
+        Self::Jwt,
+        Self::Pat,
+        Self::ApiKey,
+        Self::External,
+        Self::Visitor,
+    ];
 
     /// The mode's name in coverage maps and logs.
     #[must_use]
@@ -34,6 +42,7 @@ impl Mode {
             Self::Pat => "PAT",
             Self::Jwt => "JWT",
             Self::External => "EXTERNAL",
+            Self::Visitor => "VISITOR_COOKIE",
         }
     }
 
@@ -43,6 +52,7 @@ impl Mode {
             Self::Pat => 1,
             Self::ApiKey => 2,
             Self::External => 3,
+            Self::Visitor => 4,
         }
     }
 }
@@ -64,6 +74,8 @@ pub enum Subject {
     /// Somebody whom a tenant's own identity provider knows, a person or a machine. Never equal to a user or a client of
     /// ours, nor to who has the same name at another provider or in another tenant.
     External(ExternalSubject),
+    /// Somebody who presented nothing but the cookie that was set at an earlier visit, or not even that.
+    Visitor(VisitorId),
 }
 
 /// A name, and who gave it. Cheap to clone, and one pointer wide: callers of ours, of whom many are remembered, don't make room
@@ -124,18 +136,28 @@ impl Subject {
     pub const fn user(&self) -> Option<&UserId> {
         match self {
             Self::User(user) => Some(user),
-            Self::Client(_) | Self::External(_) => None,
+            Self::Client(_) | Self::External(_) | Self::Visitor(_) => None,
+        }
+    }
+
+    /// The visitor, where the subject is one.
+    #[must_use]
+    pub const fn visitor(&self) -> Option<&VisitorId> {
+        match self {
+            Self::Visitor(visitor) => Some(visitor),
+            Self::User(_) | Self::Client(_) | Self::External(_) => None,
         }
     }
 }
 
 impl fmt::Display for Subject {
-    /// `user:<id>`, `client:<id>` or `external:<tenant>/<issuer>#<sub>`.
+    /// `user:<id>`, `client:<id>`, `external:<tenant>/<issuer>#<sub>` or `visitor:<id>`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(id) => write!(f, "user:{id}"),
             Self::Client(id) => write!(f, "client:{id}"),
             Self::External(name) => write!(f, "external:{name}"),
+            Self::Visitor(id) => write!(f, "visitor:{id}"),
         }
     }
 }
@@ -204,14 +226,21 @@ impl Principal {
         &self.0.identity.credential
     }
 
-    /// The scopes that the credential itself carries. A user's JWT carries none: what it may do comes from
+    /// The visitor, where the subject is one.
+    #[must_use]
+    pub fn visitor(&self) -> Option<&VisitorId> {
+        self.0.identity.subject.visitor()
+    }
+
+    /// The scopes that the credential itself carries: a visitor's are its entitlements. A user's JWT carries none: what it may do comes from
     /// [`role`](Self::role).
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         &self.0.identity.scopes
     }
 
-    /// When the credential expires; `None` for one that does not.
+    /// When the credential expires; `None` for one that does not. A visitor's cookie at the latest then, however often it is
+    /// renewed.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.0.identity.expires_at

@@ -7,8 +7,10 @@ mod id;
 mod identity;
 mod tenancy;
 mod verified;
+mod visitor;
 
 pub use id::{CredentialId, ExternalId, IdError, SessionId, TenantId, UserId};
 pub use identity::{ExternalSubject, Identity, Mode, Principal, Subject};
 pub use tenancy::{Tenancy, Tenant, TenantKind};
 pub use verified::Verified;
+pub use visitor::VisitorId;

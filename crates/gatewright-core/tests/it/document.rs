@@ -128,6 +128,74 @@ fn a_route_for_tokens_of_tenants_own_providers_says_so() {
     assert_eq!(scheme["scheme"], "bearer");
 }
 
+/// A visitor needs no cookie to come, but one to have an entitlement in (OpenAPI 3.1 §4.8.27).
+#[test]
+fn a_route_for_visitors_says_so() {
+    use gatewright_core::cookie::{Cookie, SameSite, TrustedOrigins};
+    use gatewright_core::session::{VisitorKey, VisitorKeys, VisitorTerms, VisitorTrust};
+
+    let realm = |cookie| {
+        let keys = VisitorKeys::new(VisitorKey::generate(1).unwrap(), []).unwrap();
+        let trust = VisitorTrust::new(
+            Cookie::host(cookie, SameSite::Lax).build().unwrap(),
+            Arc::new(keys),
+            VisitorTerms::new(60, 60).unwrap(),
+            TrustedOrigins::of("https://api.example").unwrap(),
+        );
+        let limits = Limits::none().per_source(Rate::per_minute(9).unwrap());
+        Realm::builder("public")
+            .limits(limits)
+            .visitors(trust)
+            .build()
+    };
+    let public = realm("visitor");
+    let reads = || Policy::visitor().scope("pages.read");
+    let made = table(&[
+        ("GET", "/me", Policy::visitor(), &public),
+        ("POST", "/me", Policy::visitor(), &public),
+        ("GET", "/page", reads(), &public),
+        ("GET", "/key", reads().or(Policy::api_key()), &public),
+    ]);
+    let document = openapi(&made, None).unwrap();
+    let paths = &document["paths"];
+    assert_eq!(
+        paths["/me"]["get"]["security"],
+        json!([{"visitor": []}, {}])
+    );
+    assert_eq!(
+        paths["/page"]["get"]["security"],
+        json!([{"visitor": ["pages.read"]}])
+    );
+    assert_eq!(
+        paths["/key"]["get"]["security"],
+        json!([{"apiKey": []}, {"apiKeyHeader": []}, {"visitor": ["pages.read"]}])
+    );
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(
+        (&schemes["visitor"]["in"], &schemes["visitor"]["name"]),
+        (&json!("cookie"), &json!("__Host-visitor"))
+    );
+    let codes = |path: &str, method: &str| {
+        let forbidden = &paths[path][method]["responses"]["403"]["x-gatewright-codes"];
+        forbidden.to_string().contains("forbidden_origin")
+    };
+    assert!(codes("/me", "post") && !codes("/me", "get") && !codes("/page", "get"));
+    let limited = &paths["/page"]["get"]["responses"]["429"]["headers"];
+    assert!(limited.get("RateLimit").is_some(), "{limited}");
+
+    // There is one scheme for visitors, and so one cookie.
+    let other = realm("guest");
+    let both = table(&[
+        ("GET", "/a", Policy::visitor(), &public),
+        ("GET", "/b", Policy::visitor(), &other),
+    ]);
+    let error = openapi(&both, None).unwrap_err();
+    assert_eq!(
+        error.errors(),
+        [OpenApiError::Taken("securitySchemes/visitor".to_owned())]
+    );
+}
+
 #[test]
 fn every_route_is_an_operation_with_its_security() {
     let document = openapi(&some_routes(), None).unwrap();

@@ -265,6 +265,33 @@ pub(crate) fn families(world: &World) -> Vec<Family> {
             ],
         },
         keys("/open", acme("open").cors(open).build()),
+        Family {
+            prefix: "/public",
+            realm: Realm::builder("public")
+                .tenant_kind(WORKSPACE)
+                .visitors(world.visitors())
+                .build(),
+            proxies: None,
+            routes: vec![
+                route(
+                    "/me",
+                    [
+                        (Get, Policy::visitor(), Caller),
+                        (Post, Policy::visitor(), Caller),
+                    ],
+                ),
+                route(
+                    "/page",
+                    [(Get, Policy::visitor().scope("pages.read:launch"), Caller)],
+                ),
+                route("/either", [(Get, Policy::visitor().or(key()), Visitor)]),
+                route("/says", [(Get, Policy::visitor(), Says)]),
+                route(
+                    "/gone",
+                    [(Get, Policy::visitor(), Refuses(ErrorCode::NotFound))],
+                ),
+            ],
+        },
         keys(
             "/own",
             acme("own")
@@ -285,7 +312,12 @@ pub(crate) fn introduced(caller: Option<&Principal>) -> String {
         None => "nobody".to_owned(),
         Some(caller) => {
             let slug = caller.tenant().map_or("no tenant", |tenant| tenant.slug());
-            format!("{} by {} of {slug}", caller.subject(), caller.mode())
+            // Of which nothing is known but that it is always another.
+            let subject = match caller.visitor() {
+                Some(_) => "somebody".to_owned(),
+                None => caller.subject().to_string(),
+            };
+            format!("{subject} by {} of {slug}", caller.mode())
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use gatewright::cookie::{Cookie, SameSite, TrustedOrigins};
 use gatewright::credential::{
     Formats, MAX_JWT_LENGTH, MAX_SECRET_LENGTH, SecretFormat, SecretKind,
 };
@@ -11,8 +12,11 @@ use gatewright::gate::{Coherence, Gate};
 use gatewright::hash::{Argon2Settings, HashPool, PoolConfig, TagKey, TagKeys};
 use gatewright::jwt::{AccessTokenClaims, Algorithm, KeySet, LiveKeys, SigningKey, Verifier};
 use gatewright::policy::TokenTrust;
-use gatewright::principal::{CredentialId, Tenant, TenantId, TenantKind, UserId};
+use gatewright::principal::{CredentialId, Tenant, TenantId, TenantKind, UserId, VisitorId};
 use gatewright::scope::ScopeSet;
+use gatewright::session::{
+    Visit, VisitorKey, VisitorKeys, VisitorSeal, VisitorTerms, VisitorTrust,
+};
 use gatewright::store::{
     CredentialStore as _, MembershipStore as _, MemoryStore, NewCredential, StoredSecret,
 };
@@ -26,6 +30,8 @@ pub(crate) const WORKSPACE_AUDIENCE: &str = "https://api.example/api/v1";
 
 const ISSUER: &str = "https://auth.example";
 const NOW: Timestamp = 1_700_000_000;
+/// Thirty days: more than all rows take.
+const VISITOR_IDLE_SECS: u64 = 2_592_000;
 
 /// The handles `neo` (plan pro; Alice owns, Bob creates) and `trinity` (plan free; Carol owns), some handles with awkward
 /// names, the workspace `acme`, and what its people hold.
@@ -73,6 +79,7 @@ impl World {
         published(world.store.put_member(&neo, &bob, "creator").await);
         world.mint().await;
         world.sign();
+        world.meet();
         world
     }
 
@@ -105,6 +112,42 @@ impl World {
             .build()
             .unwrap();
         TokenTrust::new(verifier, Arc::clone(&self.keys))
+    }
+
+    /// The cookie that visitors are known again by.
+    pub(crate) fn visitors(&self) -> VisitorTrust {
+        let cookie = Cookie::host("visitor", SameSite::Lax).max_age_secs(VISITOR_IDLE_SECS);
+        let terms = VisitorTerms::new(VISITOR_IDLE_SECS, VISITOR_IDLE_SECS).unwrap();
+        let origins = TrustedOrigins::of("https://api.example").unwrap();
+        VisitorTrust::new(
+            cookie.build().unwrap(),
+            visitor_keys(2, &[1]),
+            terms,
+            origins,
+        )
+    }
+
+    /// Cookies of visitors who came before.
+    fn meet(&mut self) {
+        for (name, key, seen_at, scopes) in [
+            ("visitor", 2, NOW, ""),
+            ("entitled", 2, NOW, "pages.read:launch"),
+            ("older-key", 1, NOW, "pages.read:launch"),
+            (
+                "unseen",
+                2,
+                NOW - VISITOR_IDLE_SECS / 2,
+                "pages.read:launch",
+            ),
+            ("forgotten", 2, NOW - VISITOR_IDLE_SECS, "pages.read:launch"),
+            ("foreign-key", 3, NOW, "pages.read:launch"),
+        ] {
+            let seal = VisitorSeal::new(visitor_keys(key, &[]), "__Host-visitor", "public");
+            let visitor = VisitorId::generate(seen_at).unwrap();
+            let scopes = ScopeSet::parse(scopes).unwrap();
+            let value = seal.seal(&Visit::new(visitor, seen_at, scopes)).unwrap();
+            self.name(name, value.expose());
+        }
     }
 
     /// The credential of a name.
@@ -262,6 +305,12 @@ impl World {
         let taken = self.credentials.insert(name.into(), text.to_owned());
         assert_eq!(taken, None);
     }
+}
+
+fn visitor_keys(newest: u32, older: &[u32]) -> Arc<VisitorKeys> {
+    let key = |id| VisitorKey::from_bytes(id, &[9; 32]).unwrap();
+    let older = older.iter().map(|id| key(*id));
+    Arc::new(VisitorKeys::new(key(newest), older).unwrap())
 }
 
 /// A format whose older secrets may be as long as any credential.
