@@ -27,7 +27,8 @@ pub struct SessionRecord {
     pub idle_expires_at: Timestamp,
     /// When the session ends in any case. Never moves, and no token of the session outlives it.
     pub expires_at: Timestamp,
-    /// When the session was ended early.
+    /// When the session was ended early; `idle_expires_at` where whoever ended it has no clock, as the removal of a member
+    /// from the session's tenant.
     pub ended_at: Option<Timestamp>,
 }
 
@@ -196,9 +197,9 @@ pub trait SessionStore: Send + Sync {
         token: &'a TokenDigest,
     ) -> BoxFuture<'a, Result<Option<RefreshRecord>, StoreError>>;
 
-    /// Replaces the current token, in one step and only if `parent` still is the current one and the session was not ended.
-    /// Answers whether it was done: of several who come with one token at once it is done for one. What the grandparent's
-    /// row held of the parent is deleted in the same step.
+    /// Replaces the current token, in one step and only if `parent` still is the current one and the session is live.
+    /// Answers whether it was done: of several who come with one token at once it is done for one, and for none whose child
+    /// is known already. What the grandparent's row held of the parent is deleted in the same step.
     fn rotate_refresh<'a>(
         &'a self,
         rotation: RefreshRotation<'a>,
@@ -212,7 +213,8 @@ pub trait SessionStore: Send + Sync {
         page: &'a PageRequest,
     ) -> BoxFuture<'a, Result<Page<SessionRecord>, StoreError>>;
 
-    /// Ends those of the user's live sessions that are meant, in one step. Answers which.
+    /// Ends those of the user's live sessions that are meant, in one step. Answers which. The user is published too, so that
+    /// a second call also tells of what the first one did not come to publish.
     fn end_sessions<'a>(
         &'a self,
         user: &'a UserId,

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use super::MemoryStore;
+use super::sessions::session_changed;
 use crate::hash::Phc;
 use crate::principal::{SessionId, UserId};
 use crate::store::{
-    Account, AccountStore, BoxFuture, ChangeKey, InsertOutcome, StoreError, Unpublished,
+    Account, AccountStore, BoxFuture, ChangeKey, InsertOutcome, SessionFilter, StoreError,
+    Unpublished,
 };
 use crate::time::Timestamp;
 
@@ -27,6 +29,12 @@ impl Accounts {
     /// The user's mail address; empty for one without an account.
     pub(super) fn email(&self, user: &UserId) -> &str {
         self.by_id.get(user).map_or("", |account| &account.email)
+    }
+
+    pub(super) fn has_password(&self, user: &UserId) -> bool {
+        self.by_id
+            .get(user)
+            .is_some_and(|account| account.password.is_some())
     }
 
     fn insert(&mut self, mut account: Account) -> InsertOutcome {
@@ -117,8 +125,8 @@ impl AccountStore for MemoryStore {
         &'a self,
         user: &'a UserId,
         password: Phc,
-        _keep: Option<&'a SessionId>,
-        _now: Timestamp,
+        keep: Option<&'a SessionId>,
+        now: Timestamp,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         Box::pin(async move {
             let mut state = self.write();
@@ -127,10 +135,11 @@ impl AccountStore for MemoryStore {
             };
             account.password = Some(password);
             state.revocations.raise_user(user.as_str());
-            Ok(Unpublished::new(
-                true,
-                vec![ChangeKey::User(user.as_str().into())],
-            ))
+            let which = keep.map_or(SessionFilter::All, SessionFilter::Except);
+            let ended = state.end_sessions(user, which, Some(now));
+            let mut keys = vec![ChangeKey::User(user.as_str().into())];
+            keys.extend(ended.iter().map(session_changed));
+            Ok(Unpublished::new(true, keys))
         })
     }
 

@@ -3,7 +3,9 @@
 mod accounts;
 mod credentials;
 mod keys;
+mod people;
 mod revocations;
+mod sessions;
 mod tenants;
 
 use std::fmt;
@@ -12,7 +14,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use accounts::Accounts;
 use credentials::Credentials;
 use keys::Keys;
+use people::People;
 use revocations::Revocations;
+use sessions::Sessions;
 use tenants::Tenants;
 
 /// A store that lives and ends with the process: for tests, for examples, and for a service of one process whose
@@ -53,7 +57,9 @@ struct State {
     tenants: Tenants,
     accounts: Accounts,
     revocations: Revocations,
+    sessions: Sessions,
     keys: Keys,
+    people: People,
 }
 
 impl MemoryStore {

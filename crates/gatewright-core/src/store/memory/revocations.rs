@@ -23,6 +23,10 @@ impl Revocations {
         raise(&mut self.users, user)
     }
 
+    pub(super) fn end_session(&mut self, session: &str, keep_until: Timestamp) {
+        note(&mut self.sessions, session, keep_until);
+    }
+
     fn standing(&self, token: TokenRef<'_>) -> TokenStanding {
         let user = token.user.and_then(|user| self.users.get(user));
         let client = token.client.and_then(|client| self.clients.get(client));
@@ -76,11 +80,8 @@ impl RevocationStore for MemoryStore {
         keep_until: Timestamp,
     ) -> BoxFuture<'a, Result<Unpublished<()>, StoreError>> {
         Box::pin(async move {
-            note(
-                &mut self.write().revocations.sessions,
-                session.as_str(),
-                keep_until,
-            );
+            let mut state = self.write();
+            state.revocations.end_session(session.as_str(), keep_until);
             Ok(Unpublished::new(
                 (),
                 vec![ChangeKey::Session(session.as_str().into())],

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use super::accounts::Accounts;
+use super::sessions::session_changed;
 use super::{MemoryStore, NoSuchTenant};
 use crate::principal::{Tenant, TenantId, TenantKind, UserId};
 use crate::store::{
     Account, BoxFuture, ChangeKey, InsertOutcome, Member, Membership, MembershipStore, Page,
-    PageRequest, RemoveOutcome, RoleOutcome, StoreError, TenantRef, Unpublished,
+    PageRequest, RemoveOutcome, RoleOutcome, SessionFilter, StoreError, TenantRef, Unpublished,
 };
 
 /// Tenants are never deleted, so an id or a slug is never used twice.
@@ -31,7 +32,7 @@ impl Tenants {
         }
     }
 
-    fn role(&self, tenant: &TenantId, user: &UserId) -> Option<&str> {
+    pub(super) fn role(&self, tenant: &TenantId, user: &UserId) -> Option<&str> {
         Some(self.roles.get(tenant)?.get(user)?)
     }
 
@@ -65,7 +66,7 @@ impl Tenants {
         holders.next().is_some_and(|(holder, _)| holder == user) && holders.next().is_none()
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -219,14 +220,19 @@ impl MembershipStore for MemoryStore {
         keep: &'a str,
     ) -> BoxFuture<'a, Result<Unpublished<RemoveOutcome>, StoreError>> {
         Box::pin(async move {
-            let outcome = self.write().tenants.remove(tenant, user, keep);
-            Ok(match outcome {
-                RemoveOutcome::LastOfRole => Unpublished::unchanged(outcome),
-                // Whoever removed the user first may not have published that yet.
-                RemoveOutcome::Removed | RemoveOutcome::NotAMember => {
-                    Unpublished::new(outcome, vec![user_changed(user)])
+            let mut state = self.write();
+            let outcome = state.tenants.remove(tenant, user, keep);
+            // Whoever removed the user first may not have published that yet.
+            let mut keys = vec![user_changed(user)];
+            match outcome {
+                RemoveOutcome::LastOfRole => return Ok(Unpublished::unchanged(outcome)),
+                RemoveOutcome::NotAMember => {}
+                RemoveOutcome::Removed => {
+                    let ended = state.end_sessions(user, SessionFilter::InTenant(tenant), None);
+                    keys.extend(ended.iter().map(session_changed));
                 }
-            })
+            }
+            Ok(Unpublished::new(outcome, keys))
         })
     }
 
