@@ -9,6 +9,7 @@
 //!   (RFC 8414, RFC 9728).
 //! - [`SigningKeys`] keeps the keys that sign access tokens: generated, published before use, retired after the last token
 //!   they signed has expired, and sealed at rest under a [`SealingKey`].
+//! - [`LoginLinks`] finds the account of whoever logged in at an identity provider, or makes one.
 //! - [`AccessTokens`] signs access tokens (RFC 9068).
 //! - [`guard_tag_keys`] loads the keys of the guard tags, or makes the first one.
 //!
@@ -89,6 +90,7 @@ mod authority;
 mod client;
 mod credential;
 mod guard_tag;
+mod linking;
 mod metadata;
 mod oauth;
 mod sealing;
@@ -102,6 +104,10 @@ pub use credential::{
     CredentialIssuer, MintRequest, MintedCredential, RotatedCredential, RotationGrace,
 };
 pub use guard_tag::{GuardTagError, guard_tag_keys};
+pub use linking::{
+    EmailDomains, ExternalLogin, InvalidDomain, LinkError, LinkOutcome, LinkedUser, LoginLinkStore,
+    LoginLinks,
+};
 pub use metadata::{AuthorizationServerMetadata, MetadataError, ProtectedResourceMetadata};
 pub use oauth::{
     AuthorizationServer, AuthorizationServerBuilder, ClientAuthenticator, OAuthAnswer,
