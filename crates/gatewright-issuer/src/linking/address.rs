@@ -2,6 +2,8 @@
 
 /// As RFC 5321 §4.5.3.1.3 has it, without the brackets.
 const MAX_ADDRESS_BYTES: usize = 254;
+/// RFC 5321 §4.5.3.1.1.
+const MAX_LOCAL_BYTES: usize = 64;
 const MAX_NAME_CHARACTERS: usize = 100;
 
 /// The domains for whose addresses a provider is believed.
@@ -41,7 +43,8 @@ pub(super) fn read_address(text: &str) -> Option<(String, String)> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !br#""(),:;<>@[\]"#.contains(&byte);
     let (local, domain) = text.split_once('@')?;
     let is_dotted = local.split('.').all(|label| !label.is_empty());
-    let is_good = text.len() <= MAX_ADDRESS_BYTES && is_dotted && local.bytes().all(is_plain);
+    let is_short = text.len() <= MAX_ADDRESS_BYTES && local.len() <= MAX_LOCAL_BYTES;
+    let is_good = is_short && is_dotted && local.bytes().all(is_plain);
     (is_good && is_domain(domain)).then(|| (text.to_ascii_lowercase(), domain.to_ascii_lowercase()))
 }
 
@@ -71,7 +74,8 @@ mod tests {
         let read = |text| read_address(text).map(|(address, domain)| format!("{address} {domain}"));
         let good = Some("jane.doe+a@acme.example acme.example".to_owned());
         assert_eq!(read("Jane.Doe+a@ACME.example"), good);
-        let long = format!("{}@acme.example", "a".repeat(243));
+        let long = format!("{}@acme.example", "a".repeat(65));
+        let longer = format!("jane@{}.example", "a".repeat(242));
         for wrong in [
             "",
             "@",
@@ -94,10 +98,12 @@ mod tests {
             "mike@\u{212a}.example",
             "j\u{e4}ne@acme.example",
             &long,
+            &longer,
         ] {
             assert_eq!(read(wrong), None, "{wrong:?}");
         }
         assert!(read(&long[1..]).is_some());
+        assert!(read(&longer[1..]).is_some());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod concurrency;
 mod escalation;
 mod guard_tag;
 mod lifecycle;
+mod linking;
 mod metadata;
 mod oauth_authentication;
 mod oauth_clients;

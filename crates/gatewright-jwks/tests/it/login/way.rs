@@ -67,7 +67,8 @@ async fn nothing_is_kept_in_between() {
 #[tokio::test]
 async fn the_client_proves_itself_as_the_provider_takes_it() {
     const METHODS: &str = "token_endpoint_auth_methods_supported";
-    let table: [(fn(&mut Value), &str); 5] = [
+    type Row = (fn(&mut Value), &'static str);
+    let table: [Row; 5] = [
         (|m| m[METHODS] = json!(["client_secret_basic"]), "header"),
         (
             |m| m[METHODS] = json!(["client_secret_post", "client_secret_basic"]),
