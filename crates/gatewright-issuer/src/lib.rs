@@ -9,6 +9,7 @@
 //!   (RFC 8414, RFC 9728).
 //! - [`SigningKeys`] keeps the keys that sign access tokens: generated, published before use, retired after the last token
 //!   they signed has expired, and sealed at rest under a [`SealingKey`].
+//! - [`LoginLinks`] finds the account of whoever logged in at an identity provider, or makes one.
 //! - [`AccessTokens`] signs access tokens (RFC 9068).
 //! - [`Sessions`] opens login sessions, carries them on by refresh tokens that are used once, and ends them: at a logout,
 //!   when they have lasted as long as the [`SessionTerms`] say, or because somebody came with a token that was used before.
@@ -140,6 +141,7 @@ mod authority;
 mod client;
 mod credential;
 mod guard_tag;
+mod linking;
 mod metadata;
 mod oauth;
 mod sealing;
@@ -158,6 +160,10 @@ pub use credential::{
     CredentialIssuer, MintRequest, MintedCredential, RotatedCredential, RotationGrace,
 };
 pub use guard_tag::{GuardTagError, guard_tag_keys};
+pub use linking::{
+    EmailDomains, ExternalLogin, InvalidDomain, LinkError, LinkOutcome, LinkedUser, LoginLinkStore,
+    LoginLinks,
+};
 pub use metadata::{AuthorizationServerMetadata, MetadataError, ProtectedResourceMetadata};
 pub use oauth::{
     AuthorizationServer, AuthorizationServerBuilder, ClientAuthenticator, OAuthAnswer,

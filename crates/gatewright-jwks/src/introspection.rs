@@ -9,7 +9,7 @@ use gatewright_core::credential::Secret;
 use gatewright_core::federation::{Introspector, Unreachable};
 use gatewright_core::store::BoxFuture;
 use gatewright_core::time::{Clock, SystemClock};
-use reqwest::header::CONTENT_TYPE;
+use reqwest::StatusCode;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -115,9 +115,13 @@ impl Drop for Asking {
 impl Inner {
     async fn ask(&self, form: String) -> Result<Option<String>, Unreachable> {
         let (url, name, secret) = (&self.endpoint, &self.client_id, &self.client_secret);
-        let posted = self
-            .http
-            .post_form(url, name, secret, form, self.clock.now());
+        let posted = self.http.post_form(
+            url,
+            Some((name, secret)),
+            form,
+            self.clock.now(),
+            &[StatusCode::OK],
+        );
         let read = match posted.await {
             Ok(answer) => read(answer).map_err(Failure::from),
             Err(failure) => Err(failure),
@@ -145,14 +149,7 @@ impl Inner {
 
 /// The text of an answer for an active token.
 fn read(answer: Answer) -> Result<Option<String>, FetchError> {
-    let mut media_types = answer.headers.get_all(CONTENT_TYPE).iter();
-    let (Some(media_type), None) = (media_types.next(), media_types.next()) else {
-        return Err(FetchError::MediaType);
-    };
-    let essence = media_type.to_str().unwrap_or_default().split(';').next();
-    if !essence.is_some_and(|e| e.trim().eq_ignore_ascii_case("application/json")) {
-        return Err(FetchError::MediaType);
-    }
+    answer.require_json()?;
     let activity: Activity = read_object(&answer.body).ok_or(FetchError::Malformed)?;
     let text = String::from_utf8(answer.body).map_err(|_| FetchError::Malformed)?;
     Ok(activity.active.then_some(text))

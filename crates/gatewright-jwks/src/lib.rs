@@ -3,6 +3,7 @@
 //! - [`RemoteKeys`] keeps a provider's keys fresh, as its [`RefreshPolicy`] says: a [`KeySource`] for a gate.
 //! - [`KeySources`] shares one set among all who trust the same provider.
 //! - [`Introspection`] asks a provider about tokens that only it can read (RFC 7662).
+//! - [`login`] logs people in at an OpenID Connect provider: Google, or any other.
 //! - [`TenantRegistry`] knows which providers each tenant has configured.
 //! - [`HttpClient`] does the fetching, from hosts that a tenant chose: [`AllowedHosts`], [`Resolver`], [`RemoteUrl`].
 //! - [`FetchError`], [`UrlError`], [`AllowedHostError`] and [`HttpClientError`] say what is wrong, and never what was sent.
@@ -59,6 +60,7 @@ mod freshness;
 mod http;
 mod introspection;
 mod keys;
+pub mod login;
 mod registry;
 mod telemetry;
 

@@ -28,7 +28,7 @@
 //! | `client` | `gatewright::tower::client`: presents credentials, obtains tokens, retries; with `tower` |
 //! | `mcp` | `gatewright::tower::mcp`: which tools of an MCP server a caller may list and call; with `tower` |
 //! | `issuer` | `gatewright::issuer`: mints, rotates and revokes credentials, signs access tokens, answers OAuth clients |
-//! | `jwks` | `gatewright::jwks`: fetches the keys of identity providers, and asks them about tokens |
+//! | `jwks` | `gatewright::jwks`: fetches the keys of identity providers, asks them about tokens, and logs people in there (`gatewright::jwks::login`) |
 //! | `sqlite` | `gatewright::sqlx`: the store in SQLite, compiled in |
 //! | `testing` | `gatewright::testing`: a gate with credentials for tests, a clock that stands still |
 //! | `bcrypt` | verifies bcrypt hashes that were made elsewhere, until the first use replaces them |

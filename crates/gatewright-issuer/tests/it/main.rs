@@ -9,6 +9,7 @@ mod escalation;
 mod guard_tag;
 mod lifecycle;
 mod logins;
+mod linking;
 mod metadata;
 mod oauth_authentication;
 mod oauth_clients;

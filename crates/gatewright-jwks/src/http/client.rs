@@ -95,30 +95,34 @@ impl HttpClient {
         self.send(
             request.header(ACCEPT, HeaderValue::from_static(accept)),
             now,
+            &[StatusCode::OK],
         )
         .await
     }
 
-    /// Posts a form, as a client with a name and a password, both encoded as RFC 6749 §2.3.1 has it.
+    /// Posts a form, as a client with a name and a password where they are given, both encoded as RFC 6749 §2.3.1 has it.
+    /// Answers of the statuses in `read` are read, and no others.
     pub(crate) async fn post_form(
         &self,
         url: &RemoteUrl,
-        name: &str,
-        password: &Secret,
+        client: Option<(&str, &Secret)>,
         form: String,
         now: u64,
+        read: &[StatusCode],
     ) -> Result<Answer, Failure> {
-        let request = self
+        let mut request = self
             .judged(url)?
             .post(url.url())
-            .basic_auth(name, Some(password.expose()))
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .header(
                 CONTENT_TYPE,
                 HeaderValue::from_static("application/x-www-form-urlencoded"),
             )
             .body(form);
-        self.send(request, now).await
+        if let Some((name, password)) = client {
+            request = request.basic_auth(name, Some(password.expose()));
+        }
+        self.send(request, now, read).await
     }
 
     /// The client for a URL, which is judged again: nothing is sent on the word of an earlier judgement.
@@ -131,13 +135,18 @@ impl HttpClient {
         }
     }
 
-    async fn send(&self, request: RequestBuilder, now: u64) -> Result<Answer, Failure> {
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        now: u64,
+        read: &[StatusCode],
+    ) -> Result<Answer, Failure> {
         let mut response = request.send().await.map_err(|error| cause(&error))?;
         let status = response.status();
         if status.is_redirection() {
             return Err(FetchError::Redirect.into());
         }
-        if status != StatusCode::OK {
+        if !read.contains(&status) {
             return Err(Failure {
                 error: FetchError::Status(status.as_u16()),
                 retry_after: freshness::retry_after(response.headers(), now),
@@ -151,7 +160,11 @@ impl HttpClient {
             body.extend_from_slice(&chunk);
         }
         let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { headers, body })
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 }
 
@@ -165,10 +178,26 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// An answer of status 200, complete.
+/// An answer of a status that was to be read, 200 where nothing else was said, complete.
 pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// That the media type is `application/json`, said once.
+    pub(crate) fn require_json(&self) -> Result<(), FetchError> {
+        let mut media_types = self.headers.get_all(CONTENT_TYPE).iter();
+        let (Some(media_type), None) = (media_types.next(), media_types.next()) else {
+            return Err(FetchError::MediaType);
+        };
+        let essence = media_type.to_str().unwrap_or_default().split(';').next();
+        if !essence.is_some_and(|e| e.trim().eq_ignore_ascii_case("application/json")) {
+            return Err(FetchError::MediaType);
+        }
+        Ok(())
+    }
 }
 
 /// What went wrong, without the text of the error, which holds the URL.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use gatewright_core::jwt::{KeySet, SkippedKey};
 use gatewright_core::time::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::document::read_object;
 use crate::freshness;
@@ -19,7 +20,7 @@ pub(super) enum Location {
 
 /// An issuer whose metadata say where its keys are.
 #[derive(Clone, Debug)]
-pub(super) struct Issuer {
+pub(crate) struct Issuer {
     /// As it was configured and as tokens spell it, to be compared byte by byte.
     identifier: Box<str>,
     openid: RemoteUrl,
@@ -34,11 +35,15 @@ pub(super) struct Fetched {
     pub(super) lifetime: Option<Duration>,
 }
 
-/// The metadata's two members that matter here. Others may be anything, these two may not be there twice.
+/// The metadata's member that matters here. Others may be anything, those that are read may not be there twice.
 #[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
+struct KeyMetadata {
     jwks_uri: String,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    issuer: String,
 }
 
 impl Location {
@@ -60,7 +65,7 @@ impl Location {
     pub(super) fn host(&self) -> &str {
         match self {
             Self::Url(url) => url.authority(),
-            Self::Issuer(issuer) => issuer.openid.authority(),
+            Self::Issuer(issuer) => issuer.host(),
         }
     }
 }
@@ -80,7 +85,7 @@ async fn fetch_keys(
 }
 
 impl Issuer {
-    pub(super) fn new(http: &HttpClient, identifier: &str) -> Result<Self, UrlError> {
+    pub(crate) fn new(http: &HttpClient, identifier: &str) -> Result<Self, UrlError> {
         // RFC 8414 §2, and the `issuer` of OpenID Connect Discovery §3.
         if identifier.contains('?') {
             return Err(UrlError::Query);
@@ -102,16 +107,37 @@ impl Issuer {
         })
     }
 
-    /// Where the keys are: by the document of OpenID Connect Discovery §4, or where that isn't, of RFC 8414 §3.
-    async fn discover(&self, http: &HttpClient, now: Timestamp) -> Result<RemoteUrl, Failure> {
+    /// As it was configured.
+    pub(crate) fn identifier(&self) -> &str {
+        &self.identifier
+    }
+
+    /// The host and port to name in a log.
+    pub(crate) fn host(&self) -> &str {
+        self.openid.authority()
+    }
+
+    /// The metadata: the document of OpenID Connect Discovery §4, or where that isn't, of RFC 8414 §3. They must name
+    /// exactly this issuer.
+    pub(crate) async fn metadata<T: DeserializeOwned>(
+        &self,
+        http: &HttpClient,
+        now: Timestamp,
+    ) -> Result<T, Failure> {
         let answer = match http.get(&self.openid, now).await {
             Err(failure) if is_absent(failure.error) => http.get(&self.oauth, now).await?,
             answer => answer?,
         };
-        let metadata: Metadata = read_object(&answer.body).ok_or(FetchError::Malformed)?;
-        if *metadata.issuer != *self.identifier {
+        let named: Named = read_object(&answer.body).ok_or(FetchError::Malformed)?;
+        if *named.issuer != *self.identifier {
             return Err(FetchError::Issuer.into());
         }
+        Ok(read_object(&answer.body).ok_or(FetchError::Malformed)?)
+    }
+
+    /// Where the keys are.
+    async fn discover(&self, http: &HttpClient, now: Timestamp) -> Result<RemoteUrl, Failure> {
+        let metadata: KeyMetadata = self.metadata(http, now).await?;
         Ok(http.url(&metadata.jwks_uri).map_err(FetchError::Url)?)
     }
 }

@@ -6,6 +6,7 @@ mod remote;
 mod sources;
 mod task;
 
+pub(crate) use location::Issuer;
 pub use policy::RefreshPolicy;
 pub use remote::RemoteKeys;
 pub use sources::KeySources;

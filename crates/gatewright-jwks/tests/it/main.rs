@@ -10,6 +10,7 @@ mod discovery;
 mod fetching;
 mod introspection;
 mod keys;
+mod login;
 mod metrics;
 mod server;
 mod sharing;
