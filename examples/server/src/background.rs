@@ -245,6 +245,10 @@ async fn purge(app: App) {
         app.store.forget_revocations(now).await.map(|_| ()),
     );
     tell("product", app.product.purge(now).await.map(|_| ()));
+    tell(
+        "purchase codes",
+        app.product.forget_purchase_codes(now).await.map(|_| ()),
+    );
     let before = now.saturating_sub(audit::KEPT_SECS);
     tell(
         "audit",

@@ -11,6 +11,14 @@ mod demo;
 mod failure;
 mod federation;
 mod idp_hosts;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "nothing is mailed before the routes of people are here"
+    )
+)]
+mod mail;
 mod mcp;
 mod ops;
 mod orgs;
@@ -22,6 +30,13 @@ mod serve;
 mod start;
 mod telemetry;
 mod web;
+
+#[cfg(test)]
+#[path = "../tests/it/companion.rs"]
+mod companion;
+#[cfg(test)]
+#[path = "../tests/it/mailbox.rs"]
+mod mailbox;
 
 use std::process::ExitCode;
 

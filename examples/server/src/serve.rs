@@ -83,6 +83,7 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
     };
     let foundation = Foundation::open(&options, &database, coherence).await?;
     let sealing = start::sealing(sealing_source, &database)?;
+    let post = start::mail(settings.mail, demo.is_some(), &database, &public_url)?;
     let limits = settings.limits == Limits::Plan;
     let mut app = foundation
         .app(sealing, &public_url, limits, settings.idp_hosts)
@@ -93,6 +94,7 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
             app.gate.clone(),
             app.passwords.clone(),
             Arc::clone(&foundation.audit),
+            post.mailer.clone(),
         )
         .map_err(|error| Failure::new("the metrics could not be set up").because(error))?,
     );
@@ -129,13 +131,20 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
     let database = directory.is_none().then_some(&*database);
     output::print(&format!(
         "{table}{}",
-        banner(address, &public_url, database, limits)
+        banner(
+            address,
+            &public_url,
+            database,
+            post.folder.as_deref(),
+            limits
+        )
     ));
     if let Some((demo, _)) = &demo {
         output::print(&demo.curls());
     }
 
     let served = server.await;
+    post.delivery.finish().await;
     background.finish().await;
     drop(app);
     foundation.close().await;
@@ -153,7 +162,13 @@ fn private_directory() -> std::io::Result<tempfile::TempDir> {
     builder.tempdir()
 }
 
-fn banner(address: SocketAddr, public_url: &str, database: Option<&Path>, limits: bool) -> String {
+fn banner(
+    address: SocketAddr,
+    public_url: &str,
+    database: Option<&Path>,
+    mail: Option<&Path>,
+    limits: bool,
+) -> String {
     let mut lines = format!("\nListening on http://{address}\n");
     if public_url != format!("http://{address}") {
         lines.push_str(&format!("Reached at {public_url}\n"));
@@ -161,6 +176,12 @@ fn banner(address: SocketAddr, public_url: &str, database: Option<&Path>, limits
     match database.map(Path::display) {
         Some(path) => lines.push_str(&format!("Database: {path}\n")),
         None => lines.push_str("Database: temporary, removed at the end\n"),
+    }
+    if let Some(folder) = mail {
+        lines.push_str(&format!(
+            "Mail is only written down: {}\n",
+            folder.display()
+        ));
     }
     if !limits {
         lines.push_str("Rate limits are OFF: for load tests only\n");

@@ -23,9 +23,10 @@ use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::audit::{self, AuditLog, AuditWriter};
-use crate::config::{SealingSource, sealing_key};
+use crate::config::{MailSettings, MailWay, SealingSource, sealing_key};
 use crate::federation::{FederationError, OrgProviders};
 use crate::idp_hosts::IdpHosts;
+use crate::mail::{Composer, Delivery, Folder, Mailer, Smtp, SmtpUrl};
 use crate::mcp::OrgConnectors;
 use crate::orgs::{OrgListener, Orgs};
 use crate::product::{Product, ProductError};
@@ -80,6 +81,16 @@ pub(crate) enum StartError {
     /// The file of the sealing key cannot be read or written.
     #[error("the sealing key in {path} cannot be used: {reason}")]
     SealingKey { path: PathBuf, reason: String },
+    /// The folder that mail is written into cannot be had.
+    #[error("the folder {path} for mail cannot be used")]
+    MailFolder {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The SMTP server's URL cannot be read, or not be used.
+    #[error("the SMTP server cannot be used: {0}")]
+    Smtp(String),
     /// The database does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -207,6 +218,63 @@ impl Foundation {
     }
 }
 
+/// How mail leaves.
+pub(crate) struct Post {
+    pub(crate) mailer: Mailer,
+    pub(crate) delivery: Delivery,
+    /// Where it ends, if it goes no further than this machine.
+    pub(crate) folder: Option<PathBuf>,
+}
+
+/// Begins to deliver mail. A demonstration mails nobody, whatever was configured.
+///
+/// # Errors
+/// [`StartError::MailFolder`], [`StartError::Smtp`].
+pub(crate) fn mail(
+    settings: MailSettings,
+    demo: bool,
+    database: &Path,
+    public_url: &str,
+) -> Result<Post, StartError> {
+    let (mailer, queue) = Mailer::new();
+    let composer = Composer::new(public_url, settings.from);
+    let way = if demo { MailWay::Beside } else { settings.way };
+    let (delivery, folder) = match way {
+        MailWay::Smtp(url) => {
+            let smtp = Smtp::new(&url).map_err(StartError::Smtp)?;
+            (queue.deliver(composer, smtp), None)
+        }
+        MailWay::SmtpFile(path) => {
+            let smtp = Smtp::new(&smtp_url(&path)?).map_err(StartError::Smtp)?;
+            (queue.deliver(composer, smtp), None)
+        }
+        MailWay::Folder(path) => (queue.deliver(composer, folder(&path)?), Some(path)),
+        MailWay::Beside => {
+            let path = named_after(database, ".mail");
+            (queue.deliver(composer, folder(&path)?), Some(path))
+        }
+    };
+    Ok(Post {
+        mailer,
+        delivery,
+        folder,
+    })
+}
+
+fn folder(path: &Path) -> Result<Folder, StartError> {
+    Folder::open(path).map_err(|source| StartError::MailFolder {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn smtp_url(path: &Path) -> Result<SmtpUrl, StartError> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    text.map_err(|error| error.to_string())
+        .and_then(|text| SmtpUrl::parse(&text))
+        .map_err(|why| StartError::Smtp(format!("{}: {why}", path.display())))
+}
+
 /// What secrets look like here: those that everybody knows, and those of OAuth clients.
 ///
 /// # Errors
@@ -249,8 +317,12 @@ pub(crate) fn existing_sealing(
 }
 
 fn beside(database: &Path) -> PathBuf {
+    named_after(database, ".sealing-key")
+}
+
+fn named_after(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
-    name.push(".sealing-key");
+    name.push(ending);
     PathBuf::from(name)
 }
 

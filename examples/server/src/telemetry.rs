@@ -23,6 +23,7 @@ use tracing_subscriber::EnvFilter;
 use crate::audit::AuditLog;
 use crate::background::Chain;
 use crate::config::LogForm;
+use crate::mail::{MailStats, Mailer};
 
 /// Seconds, from a warm call to one that waited for argon2 in a queue.
 const BUCKETS: &[f64] = &[
@@ -54,6 +55,7 @@ pub(crate) struct Metrics {
     gate: Gate,
     passwords: Passwords,
     audit: Arc<AuditLog>,
+    mailer: Mailer,
 }
 
 impl Metrics {
@@ -65,6 +67,7 @@ impl Metrics {
         gate: Gate,
         passwords: Passwords,
         audit: Arc<AuditLog>,
+        mailer: Mailer,
     ) -> Result<Self, BuildError> {
         let recorder = PrometheusBuilder::new()
             .set_buckets(BUCKETS)?
@@ -74,6 +77,7 @@ impl Metrics {
             gate,
             passwords,
             audit,
+            mailer,
         })
     }
 
@@ -103,6 +107,7 @@ impl Metrics {
             counter!("gatewright_imported_verifications_total").absolute(stats.hashing.imported);
             pool("passwords", self.passwords.stats());
             counter!("gatewright_audit_dropped_total").absolute(self.audit.dropped());
+            mails(self.mailer.stats());
         });
         self.recorder.handle().render()
     }
@@ -137,6 +142,19 @@ fn pool(name: &'static str, stats: HashStats) {
             .absolute(count);
     }
     gauge!("gatewright_argon2_queued", "pool" => name).set(stats.queued as f64);
+}
+
+fn mails(stats: MailStats) {
+    for (outcome, count) in [
+        ("delivered", stats.delivered),
+        ("refused", stats.refused),
+        ("given_up", stats.given_up),
+        ("dropped", stats.dropped),
+    ] {
+        counter!("gatewright_mails_total", "outcome" => outcome).absolute(count);
+    }
+    counter!("gatewright_mail_failed_attempts_total").absolute(stats.failed_attempts);
+    gauge!("gatewright_mails_waiting").set(stats.waiting as f64);
 }
 
 /// Around every request: measures it and writes its line.

@@ -37,7 +37,7 @@ enum Command {
     /// Serve until SIGTERM or SIGINT
     Serve {
         #[command(flatten)]
-        flags: ServeFlags,
+        flags: Box<ServeFlags>,
         /// Work in a temporary database with a user, a key and a token to try
         #[arg(long)]
         demo: bool,

@@ -1,5 +1,6 @@
-//! What the service sells: links, webhooks, domains, conversions and plans, and what orgs plug into the gateway. It lives in
-//! the database of the accounts, in tables of its own, and every query says whose rows it wants.
+//! What the service sells: links, webhooks, domains, pages, conversions and plans, what orgs plug into the gateway, and how
+//! people present themselves. It lives in the database of the accounts, in tables of its own, and every query says whose
+//! rows it wants.
 
 mod checkout;
 mod connectors;
@@ -7,7 +8,22 @@ mod conversions;
 mod ctx;
 mod domains;
 mod links;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "only the routes of people and visitors use it")
+)]
+mod pages;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "only the routes of people and visitors use it")
+)]
+mod people;
 mod profiles;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "only the routes of people and visitors use it")
+)]
+mod purchases;
 mod sso;
 mod versions;
 mod webhooks;
@@ -115,6 +131,11 @@ async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
             "gateway",
             include_str!("../../migrations/0002_gateway.sql"),
         ),
+        migration(
+            3,
+            "people",
+            include_str!("../../migrations/0003_people.sql"),
+        ),
     ]);
     // Beside the books that the store of accounts keeps in the same database.
     migrator.dangerous_set_table_name("_product_migrations");
@@ -137,4 +158,63 @@ fn stored(number: u64) -> i64 {
 /// A time or a count as the database held it.
 fn read(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_core::principal::UserId;
+    use gatewright_core::store::{Account, AccountStore as _, MembershipStore as _};
+    use gatewright_sqlx::SqliteStore;
+
+    use super::pages::PageContent;
+    use super::*;
+    use crate::realms::HANDLE;
+
+    /// The tables of a fresh database, two users and a handle of each.
+    pub(super) struct Shop {
+        pub(super) product: Product,
+        pub(super) owner: UserId,
+        pub(super) handle: TenantId,
+        pub(super) other: UserId,
+        pub(super) other_handle: TenantId,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Shop {
+        pub(super) async fn open() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("gatewright.db");
+            let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
+            let product = Product::open(store.pool().clone()).await.unwrap();
+            let (owner, handle) = owned(&store, "mine").await;
+            let (other, other_handle) = owned(&store, "theirs").await;
+            Self {
+                product,
+                owner,
+                handle,
+                other,
+                other_handle,
+                _directory: directory,
+            }
+        }
+    }
+
+    async fn owned(store: &SqliteStore, slug: &str) -> (UserId, TenantId) {
+        let user = UserId::new(format!("usr_{slug}")).unwrap();
+        let account = Account::new(user.clone(), &format!("{slug}@example.org"), 1);
+        store.insert_account(account).await.unwrap();
+        let id = TenantId::new(format!("ten_{slug}")).unwrap();
+        let tenant = Tenant::new(id.clone(), HANDLE.clone(), slug, "free");
+        // No cache has seen it.
+        let _ = store.create_tenant(tenant, &user, "owner").await.unwrap();
+        (user, id)
+    }
+
+    pub(super) fn content(paid: bool) -> PageContent<'static> {
+        PageContent {
+            title: "A guide",
+            body: "What it says.",
+            paid,
+        }
+    }
 }

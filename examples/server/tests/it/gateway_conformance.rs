@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::companion::Companion;
 use crate::gateway::Gateway;
-use crate::node::{Companion, finish, installed, node, script, told};
+use crate::node::{finish, installed, node, script, told};
 
 /// What a scenario finds besides successes, by check, with the beginning of its reason.
 type Findings<'a> = &'a [(&'a str, &'a str, &'a str)];

@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use reqwest::Client;
 use serde_json::Value;
 
-use crate::node::{Companion, script};
+use crate::companion::Companion;
+use crate::node::script;
 
 /// Answers every request with its own head and body, each on a connection of its own.
 fn echo() -> String {

@@ -8,6 +8,7 @@
 )]
 
 mod call;
+mod companion;
 mod forge;
 mod gateway;
 mod libraries;

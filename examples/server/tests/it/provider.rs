@@ -3,7 +3,8 @@
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::node::{Companion, script};
+use crate::companion::Companion;
+use crate::node::script;
 
 /// Every fault that [`Provider::forge`] knows.
 pub(crate) const FAULTS: [&str; 11] = [

@@ -4,6 +4,13 @@
 //! the key `public-url` of the file. All mistakes are collected before the program gives up, and each says where the
 //! wrong value stands; a value that may be secret is never repeated.
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "only the routes of logging in elsewhere use it")
+)]
+mod login;
+mod mail;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,6 +23,12 @@ use gatewright_issuer::SealingKey;
 use zeroize::Zeroizing;
 
 use crate::idp_hosts::IdpHosts;
+
+pub(crate) use login::LoginSettings;
+pub(crate) use mail::{MailSettings, MailWay};
+
+use login::{GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET_FILE, OIDC_DOMAINS, OIDC_ISSUER};
+use mail::{MAIL_DIR, MAIL_FROM, SMTP_URL, SMTP_URL_FILE};
 
 /// Every setting, by name. The sealing key itself stands in no file and no list of processes.
 const SETTINGS: &[&str] = &[
@@ -30,6 +43,14 @@ const SETTINGS: &[&str] = &[
     LOG,
     SEALING_KEY,
     SEALING_KEY_FILE,
+    SMTP_URL,
+    SMTP_URL_FILE,
+    MAIL_FROM,
+    MAIL_DIR,
+    GOOGLE_CLIENT_ID,
+    GOOGLE_CLIENT_SECRET_FILE,
+    OIDC_ISSUER,
+    OIDC_DOMAINS,
 ];
 const LISTEN: &str = "listen";
 const DATABASE: &str = "database";
@@ -85,6 +106,31 @@ pub(crate) struct ServeFlags {
     /// with commas between [default: none]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) allow_idp_host: Option<String>,
+    /// The SMTP server that mail goes to: smtps://USER:PASSWORD@HOST, or smtp://HOST for STARTTLS. Others on the machine can
+    /// read flags; GATEWRIGHT_SMTP_URL or --smtp-url-file keep a password [default: none]
+    #[arg(long, value_name = "URL")]
+    pub(crate) smtp_url: Option<String>,
+    /// A file with that URL
+    #[arg(long, value_name = "FILE")]
+    pub(crate) smtp_url_file: Option<String>,
+    /// Whom mail is from: ADDRESS or NAME <ADDRESS>; needed where there is an SMTP server
+    #[arg(long, value_name = "MAILBOX")]
+    pub(crate) mail_from: Option<String>,
+    /// A folder that mail is written into, where there is no SMTP server [default: beside the database]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) mail_dir: Option<String>,
+    /// Who we are to the OpenID provider that people may log in with [default: none, nobody may]
+    #[arg(long, value_name = "ID")]
+    pub(crate) google_client_id: Option<String>,
+    /// A file with the secret that goes with it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) google_client_secret_file: Option<String>,
+    /// The provider's issuer [default: https://accounts.google.com]
+    #[arg(long, value_name = "URL")]
+    pub(crate) oidc_issuer: Option<String>,
+    /// Domains for whose addresses the provider may vouch, with commas between; * for every one [default: none]
+    #[arg(long, value_name = "DOMAINS")]
+    pub(crate) oidc_domains: Option<String>,
 }
 
 /// Everything the program was told, checked.
@@ -98,6 +144,12 @@ pub(crate) struct Settings {
     pub(crate) idp_hosts: IdpHosts,
     pub(crate) log: LogForm,
     pub(crate) sealing: SealingSource,
+    pub(crate) mail: MailSettings,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "only the routes of logging in elsewhere use it")
+    )]
+    pub(crate) login: Option<LoginSettings>,
 }
 
 /// Whether rates are limited.
@@ -177,6 +229,14 @@ impl Settings {
             (PROXY_FIELD, &serve.proxy_field),
             (PROXY_NETWORKS, &serve.proxy_networks),
             (ALLOW_IDP_HOST, &serve.allow_idp_host),
+            (SMTP_URL, &serve.smtp_url),
+            (SMTP_URL_FILE, &serve.smtp_url_file),
+            (MAIL_FROM, &serve.mail_from),
+            (MAIL_DIR, &serve.mail_dir),
+            (GOOGLE_CLIENT_ID, &serve.google_client_id),
+            (GOOGLE_CLIENT_SECRET_FILE, &serve.google_client_secret_file),
+            (OIDC_ISSUER, &serve.oidc_issuer),
+            (OIDC_DOMAINS, &serve.oidc_domains),
         ] {
             if let Some(text) = flag {
                 told.put(name, text.clone(), format!("--{name}"));
@@ -256,6 +316,8 @@ impl Told {
             _ => Err("must be `text` or `json`".to_owned()),
         });
         let sealing = self.sealing();
+        let mail = self.mail();
+        let login = self.login();
         if self.mistakes.is_empty() {
             Ok(Settings {
                 listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
@@ -266,6 +328,8 @@ impl Told {
                 idp_hosts: idp_hosts.unwrap_or_default(),
                 log: log.unwrap_or(LogForm::Text),
                 sealing,
+                mail,
+                login,
             })
         } else {
             Err(ConfigErrors(self.mistakes))
@@ -434,6 +498,19 @@ mod tests {
         }
     }
 
+    /// What becomes of these settings, given as variables.
+    pub(super) fn told(settings: &[(&str, &str)]) -> Result<Settings, ConfigErrors> {
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (variable_name(name), *value))
+            .collect();
+        let environment: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (name.as_str(), *value))
+            .collect();
+        load(&ServeFlags::default(), &Flags::default(), &environment)
+    }
+
     #[test]
     fn has_a_default_for_everything() {
         let settings = load(&ServeFlags::default(), &Flags::default(), &[]).unwrap();
@@ -511,15 +588,7 @@ mod tests {
     #[test]
     fn proxies_are_a_number_and_a_field_and_perhaps_networks() {
         let told = |settings: &[(&str, &str)]| {
-            let settings: Vec<_> = settings
-                .iter()
-                .map(|(name, value)| (variable_name(name), *value))
-                .collect();
-            let environment: Vec<_> = settings
-                .iter()
-                .map(|(name, value)| (name.as_str(), *value))
-                .collect();
-            load(&ServeFlags::default(), &Flags::default(), &environment)
+            told(settings)
                 .map(|settings| settings.proxies)
                 .map_err(|ConfigErrors(mistakes)| mistakes.join("\n"))
         };

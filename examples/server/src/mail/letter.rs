@@ -1,0 +1,383 @@
+//! What the mails say.
+
+use std::fmt;
+
+use lettre::address::Envelope;
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue,
+};
+use lettre::message::{Body, Mailbox};
+use lettre::{Address, Message};
+use zeroize::Zeroizing;
+
+/// The most characters that a mail shows of a name which somebody chose.
+const MAX_SHOWN: usize = 100;
+
+/// Something to be said to somebody.
+pub(crate) enum Mail {
+    /// Whoever reads this holds the address of their new account.
+    Verify {
+        to: String,
+        token: Zeroizing<String>,
+    },
+    /// Somebody signed up with an address that has an account.
+    AlreadyRegistered { to: String },
+    /// Whoever reads this may choose a new password.
+    Reset {
+        to: String,
+        token: Zeroizing<String>,
+    },
+    /// The password is another one now.
+    PasswordChanged { to: String },
+    /// `by` offers a role in a tenant.
+    Invite {
+        to: String,
+        tenant: String,
+        by: String,
+        role: String,
+        token: Zeroizing<String>,
+    },
+}
+
+impl Mail {
+    /// What it is about, for logs.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Verify { .. } => "verify",
+            Self::AlreadyRegistered { .. } => "already_registered",
+            Self::Reset { .. } => "reset",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::Invite { .. } => "invite",
+        }
+    }
+
+    fn to(&self) -> &str {
+        match self {
+            Self::Verify { to, .. }
+            | Self::AlreadyRegistered { to }
+            | Self::Reset { to, .. }
+            | Self::PasswordChanged { to }
+            | Self::Invite { to, .. } => to,
+        }
+    }
+
+    /// No subject holds anything that somebody chose.
+    const fn subject(&self) -> &'static str {
+        match self {
+            Self::Verify { .. } => "Confirm your mail address",
+            Self::AlreadyRegistered { .. } => "You already have an account",
+            Self::Reset { .. } => "Choose a new password",
+            Self::PasswordChanged { .. } => "Your password was changed",
+            Self::Invite { .. } => "You are invited to a workspace",
+        }
+    }
+
+    /// Tokens stand in the fragment of their link: browsers send it to no server, and write it into no `Referer`
+    /// (RFC 9110 §10.1.3).
+    fn text(&self, public_url: &str) -> Zeroizing<String> {
+        Zeroizing::new(match self {
+            Self::Verify { token, .. } => format!(
+                "Welcome. Open this link to confirm your mail address:\n\n\
+                 {public_url}/verify-email#token={}\n\n\
+                 It works once, for 24 hours. If you did not sign up, ignore this mail: nobody can use the account\n\
+                 without the link.\n",
+                **token
+            ),
+            Self::AlreadyRegistered { .. } => format!(
+                "Somebody, probably you, tried to sign up at {public_url} with this mail address, which has an\n\
+                 account already. Nothing was changed. If you forgot your password, ask for a new one where you sign\n\
+                 in. If it was not you, there is nothing to do.\n"
+            ),
+            Self::Reset { token, .. } => format!(
+                "Open this link to choose a new password:\n\n\
+                 {public_url}/reset-password#token={}\n\n\
+                 It works once, for one hour. If you did not ask for it, ignore this mail: your password stays as it\n\
+                 is.\n",
+                **token
+            ),
+            Self::PasswordChanged { .. } => format!(
+                "The password of your account at {public_url} was changed just now, and its other sessions were\n\
+                 ended. If it was not you, ask for a new password at once where you sign in.\n"
+            ),
+            Self::Invite {
+                tenant,
+                by,
+                role,
+                token,
+                ..
+            } => format!(
+                "{} invites you to {}, as {}. Open this link to accept:\n\n\
+                 {public_url}/accept-invite#token={}\n\n\
+                 It works once, for a limited time, and for this mail address alone. If you do not know the sender,\n\
+                 ignore this mail.\n",
+                shown(by),
+                shown(tenant),
+                shown(role),
+                **token
+            ),
+        })
+    }
+}
+
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mail({}, redacted)", self.kind())
+    }
+}
+
+/// A name as it may stand in a line: nothing that begins another one or changes how the rest is read, and not too long.
+fn shown(name: &str) -> String {
+    let reads_otherwise = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    name.chars()
+        .filter(|c| !reads_otherwise(*c))
+        .take(MAX_SHOWN)
+        .collect()
+}
+
+/// How a body that is not ASCII is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// In ASCII, which every server takes.
+    Ascii,
+    /// As it is, for whoever opens the file.
+    Plain,
+}
+
+/// Makes letters of mails.
+#[derive(Debug)]
+pub(crate) struct Composer {
+    public_url: Box<str>,
+    from: Mailbox,
+}
+
+/// A mail as it goes over the wire (RFC 5322), and the addresses it goes between.
+pub(crate) struct Letter {
+    pub(super) envelope: Envelope,
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+}
+
+/// Why there is no letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Uncomposable {
+    /// The recipient is not one mail address.
+    #[error("the recipient is no mail address")]
+    Recipient,
+    /// The parts do not make a message.
+    #[error("the parts make no message")]
+    Message,
+}
+
+impl Composer {
+    /// Letters from this mailbox, whose links begin with this URL.
+    pub(crate) fn new(public_url: &str, from: Mailbox) -> Self {
+        Self {
+            public_url: public_url.into(),
+            from,
+        }
+    }
+
+    /// # Errors
+    /// [`Uncomposable`], by variant.
+    pub(super) fn compose(&self, mail: &Mail, coding: Coding) -> Result<Letter, Uncomposable> {
+        let to: Address = mail.to().parse().map_err(|_| Uncomposable::Recipient)?;
+        let text = mail.text(&self.public_url).to_string();
+        let body = match coding {
+            Coding::Ascii => Body::new(text),
+            Coding::Plain => Body::new_with_encoding(text, ContentTransferEncoding::EightBit)
+                .map_err(|_| Uncomposable::Message)?,
+        };
+        let id = uuid::Uuid::now_v7();
+        let message = Message::builder()
+            .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(mail.subject())
+            .header(AutoSubmitted)
+            .header(ContentType::TEXT_PLAIN)
+            .body(body)
+            .map_err(|_| Uncomposable::Message)?;
+        Ok(Letter {
+            envelope: message.envelope().clone(),
+            bytes: Zeroizing::new(message.formatted()),
+        })
+    }
+}
+
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Letter(redacted)")
+    }
+}
+
+/// `Auto-Submitted: auto-generated`: nobody answers that they are on holiday (RFC 3834 §5).
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl AutoSubmitted {
+    const VALUE: &str = "auto-generated";
+}
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(value: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        if value == Self::VALUE {
+            Ok(Self)
+        } else {
+            Err("not auto-generated".into())
+        }
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), Self::VALUE.to_owned())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) fn composer() -> Composer {
+        let from = "Gatewright <no-reply@example.com>".parse().unwrap();
+        Composer::new("https://api.example", from)
+    }
+
+    fn token() -> Zeroizing<String> {
+        Zeroizing::new("t0ken".repeat(9))
+    }
+
+    pub(in super::super) fn verify(to: &str) -> Mail {
+        Mail::Verify {
+            to: to.to_owned(),
+            token: token(),
+        }
+    }
+
+    fn invite(tenant: &str, by: &str) -> Mail {
+        Mail::Invite {
+            to: "you@example.org".to_owned(),
+            tenant: tenant.to_owned(),
+            by: by.to_owned(),
+            role: "member".to_owned(),
+            token: token(),
+        }
+    }
+
+    fn composed(mail: &Mail) -> String {
+        let letter = composer().compose(mail, Coding::Plain).unwrap();
+        String::from_utf8(letter.bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_letter_has_the_fields_of_rfc_5322_and_says_that_a_machine_wrote_it() {
+        let text = composed(&verify("you@example.org"));
+        let (head, _) = text.split_once("\r\n\r\n").unwrap();
+        for field in [
+            "From: Gatewright <no-reply@example.com>",
+            "To: you@example.org",
+            "Subject: Confirm your mail address",
+            "Auto-Submitted: auto-generated",
+            "Content-Type: text/plain; charset=utf-8",
+        ] {
+            assert!(head.lines().any(|line| line == field), "{field}: {head}");
+        }
+        assert!(head.contains("\r\nDate: ") && head.contains("@example.com>\r\n"));
+    }
+
+    #[test]
+    fn every_token_stands_in_a_fragment_on_one_line_and_nowhere_else() {
+        let to = || "you@example.org".to_owned();
+        let token = token();
+        let mails = [
+            (verify(&to()), "verify-email"),
+            (
+                Mail::Reset {
+                    to: to(),
+                    token: token.clone(),
+                },
+                "reset-password",
+            ),
+            (invite("acme", "me@example.org"), "accept-invite"),
+        ];
+        for (mail, page) in mails {
+            let link = format!("https://api.example/{page}#token={}", *token);
+            for coding in [Coding::Ascii, Coding::Plain] {
+                let letter = composer().compose(&mail, coding).unwrap();
+                let text = String::from_utf8(letter.bytes.to_vec()).unwrap();
+                assert!(text.lines().any(|line| line == link), "{text}");
+                assert_eq!(text.matches(&**token).count(), 1);
+            }
+            assert!(!format!("{mail:?}").contains(&**token));
+        }
+        for mail in [
+            Mail::AlreadyRegistered { to: to() },
+            Mail::PasswordChanged { to: to() },
+        ] {
+            assert!(!composed(&mail).contains('#'), "{mail:?}");
+        }
+    }
+
+    #[test]
+    fn a_recipient_is_one_address_and_brings_no_field_along() {
+        for to in [
+            "",
+            "you",
+            "you@example.org\r\nBcc: them@example.org",
+            "you@example.org\nBcc: them@example.org",
+            "you\r\nBcc: them@example.org",
+            "\"you\r\nBcc: x\"@example.org",
+            "\"you\\\r\nBcc: x\"@example.org",
+            "you@example.org, them@example.org",
+            "You <you@example.org>",
+            "you@example.org> ORCPT=x",
+            "you@exa\0mple.org",
+        ] {
+            let composed = composer().compose(&verify(to), Coding::Plain);
+            assert_eq!(composed.unwrap_err(), Uncomposable::Recipient, "{to:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whoever_is_written_to_there_is_one_recipient_and_the_fields_are_ours(to in "\\PC{0,12}[\\s\\S]{0,6}@[\\s\\S]{1,12}") {
+            let Ok(letter) = composer().compose(&verify(&to), Coding::Plain) else { return Ok(()) };
+            let text = String::from_utf8(letter.bytes.to_vec()).unwrap();
+            let (head, _) = text.split_once("\r\n\r\n").unwrap();
+            // A line that begins with white space goes on with the field before it (RFC 5322 §2.2.3).
+            let names: Vec<_> = head
+                .split("\r\n")
+                .filter(|line| !line.starts_with([' ', '\t']))
+                .map(|line| line.split(':').next().unwrap())
+                .collect();
+            proptest::prop_assert_eq!(
+                names,
+                ["Message-ID", "From", "To", "Subject", "Auto-Submitted", "Content-Type", "Date", "Content-Transfer-Encoding"]
+            );
+            proptest::prop_assert!(!head.replace("\r\n", "").contains(['\r', '\n']));
+            proptest::prop_assert_eq!(letter.envelope.to().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_name_that_somebody_chose_adds_no_line_and_hides_nothing() {
+        let long = "x".repeat(1_000);
+        let evil = format!("acme\r\n\r\nhttps://evil.example/\u{202e}{long}");
+        let plain = composed(&invite("acme", "me@example.org"));
+        let text = composed(&invite(&evil, &format!("me\n{evil}")));
+        assert_eq!(text.lines().count(), plain.lines().count(), "{text}");
+        assert!(!text.contains('\u{202e}') && !text.contains(&long[..MAX_SHOWN]));
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_written_for_whoever_reads_it() {
+        let mail = invite("Grüße", "me@example.org");
+        assert!(composed(&mail).contains("to Grüße, as member"));
+        let letter = composer().compose(&mail, Coding::Ascii).unwrap();
+        assert!(letter.bytes.is_ascii());
+    }
+}
