@@ -29,7 +29,7 @@ impl RefreshToken {
         let mut bytes = Zeroizing::new([0_u8; TOKEN_BYTES]);
         SysRng.try_fill_bytes(&mut *bytes)?;
         let mut text = Zeroizing::new(String::with_capacity(TOKEN_LENGTH));
-        URL_SAFE_NO_PAD.encode_string(&*bytes, &mut text);
+        URL_SAFE_NO_PAD.encode_string(bytes.as_slice(), &mut text);
         Ok(Self(text))
     }
 
