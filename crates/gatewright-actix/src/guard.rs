@@ -275,6 +275,17 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn a_cookie_that_the_service_sets_by_itself_is_the_only_one_of_its_name() {
+        let after = with_cookie(Some("__Host-visitor=old; Secure")).await;
+        let answered = HttpResponse::Ok()
+            .append_header((SET_COOKIE, "theme=dark"))
+            .append_header((SET_COOKIE, "__Host-visitor=new; Secure"))
+            .finish();
+        let expected: [&[u8]; 2] = [b"theme=dark", b"__Host-visitor=new; Secure"];
+        assert_eq!(cookies(&after.finish_boxed(answered)), expected);
+    }
+
+    #[actix_web::test]
     async fn a_refusal_by_the_handler_gives_no_cookie() {
         let after = with_cookie(Some("__Host-visitor=v")).await;
         let mut answered = HttpResponse::Ok().finish();

@@ -364,6 +364,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_cookie_that_the_service_sets_by_itself_is_the_only_one_of_its_name() {
+        let after = with_cookie(Some("__Host-visitor=old; Secure")).await;
+        let mut answered = Response::new(Bytes::new());
+        for own in ["theme=dark", "__Host-visitor=new; Secure"] {
+            let own = HeaderValue::from_static(own);
+            answered.headers_mut().append(SET_COOKIE, own);
+        }
+        let expected: [&[u8]; 2] = [b"theme=dark", b"__Host-visitor=new; Secure"];
+        assert_eq!(cookies(&after.finish(answered)), expected);
+    }
+
+    #[tokio::test]
     async fn a_refusal_by_the_handler_gives_no_cookie() {
         let after = with_cookie(Some("__Host-visitor=v")).await;
         let mut answered = Response::new(Bytes::new());
