@@ -214,6 +214,7 @@ mod tests {
         let [issuer, client, back] = NAMES;
         for names in [
             ["https://evil.example", client, back],
+            ["https://idq.example", client, back],
             [issuer, "other", back],
             [issuer, client, "https://app.example/other"],
             ["https://idp.exampl", "eapp", back],
