@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt as _, join_all};
 use gatewright_core::audit::AuditKind;
 use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::hash::{Argon2Settings, PoolConfig};
@@ -154,5 +154,23 @@ async fn a_full_queue_is_an_overload_and_counts_for_no_failure() {
     for _ in 0..12 {
         let full = people.logs_in(CAROL, HERS).await;
         assert_eq!(full, Err(ErrorCode::TemporarilyUnavailable));
+    }
+}
+
+#[tokio::test]
+async fn asvs_7_4_3_no_login_by_an_old_password_is_of_the_new_epoch() {
+    for call in 0..3 {
+        let people = People::new().await;
+        let carol = people.account(CAROL, Some(HERS), true).await;
+        let changes = people.world.gate.changes().clone();
+        let other = people.passwords.hash(b"another password").unwrap();
+        let other = other.await.unwrap();
+        people.store.meanwhile(call, move |memory| {
+            let changed = memory.set_password(&carol, other, None, 1).now_or_never();
+            assert!(changes.publish(changed.unwrap().unwrap()));
+        });
+        // Of what is read the password is the last, so it is the new one by then.
+        let refused = people.logs_in(CAROL, HERS).await;
+        assert_eq!(refused, Err(ErrorCode::InvalidCredentials), "call {call}");
     }
 }

@@ -54,6 +54,7 @@ impl People {
             memory: memory.clone(),
             calls: AtomicU64::new(0),
             fails_from: AtomicU64::new(u64::MAX),
+            meanwhile: Mutex::default(),
         });
         let mails = Arc::new(Mails::default());
         let passwords = Passwords::start(pool).unwrap();
@@ -179,11 +180,16 @@ impl Mails {
     }
 }
 
+/// What somebody else does at the same time.
+type Meanwhile = Box<dyn FnOnce(&MemoryStore) + Send>;
+
 /// A store that counts its calls, and is out of reach from one of them on.
 struct Flaky {
     memory: MemoryStore,
     calls: AtomicU64,
     fails_from: AtomicU64,
+    /// Before which call it happens.
+    meanwhile: Mutex<Option<(u64, Meanwhile)>>,
 }
 
 impl Flaky {
@@ -191,6 +197,12 @@ impl Flaky {
     fn fail_after(&self, calls: u64) {
         self.calls.store(0, SeqCst);
         self.fails_from.store(calls, SeqCst);
+    }
+
+    /// Has something happen when so many calls are through.
+    fn meanwhile(&self, calls: u64, act: impl FnOnce(&MemoryStore) + Send + 'static) {
+        self.calls.store(0, SeqCst);
+        *self.meanwhile.lock().unwrap() = Some((calls, Box::new(act)));
     }
 
     fn recover(&self) {
@@ -201,7 +213,16 @@ impl Flaky {
         &'a self,
         ask: impl FnOnce(&'a MemoryStore) -> BoxFuture<'a, Result<T, StoreError>>,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
-        if self.calls.fetch_add(1, SeqCst) >= self.fails_from.load(SeqCst) {
+        let call = self.calls.fetch_add(1, SeqCst);
+        let due = self
+            .meanwhile
+            .lock()
+            .unwrap()
+            .take_if(|(when, _)| *when == call);
+        if let Some((_, act)) = due {
+            act(&self.memory);
+        }
+        if call >= self.fails_from.load(SeqCst) {
             let down = StoreError::unavailable(std::io::Error::other("down"));
             return Box::pin(std::future::ready(Err(down)));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt as _, join_all};
 use gatewright_core::audit::AuditKind;
 use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::hash::{Argon2Settings, PoolConfig};
@@ -381,4 +381,21 @@ async fn a_full_queue_is_an_overload_for_everybody() {
         assert_eq!(full.cause(), Some(Cause::HashQueueFull));
         assert!(full.retry_after().is_some());
     }
+}
+
+#[tokio::test]
+async fn a_link_that_is_overtaken_while_it_is_spent_says_so() {
+    let people = People::new().await;
+    people.signs_up(CAROL, THEIRS).await;
+    let token = people.token();
+    let carol = people.stored(CAROL).await.id;
+    let hers = people.passwords.hash(HERS.as_bytes()).unwrap().await;
+    people.store.meanwhile(2, move |memory| {
+        let verified = memory.verify_account(&carol, hers).now_or_never();
+        assert!(verified.unwrap().unwrap());
+    });
+    let late = people.accounts.verify_email(&token, None, HERE).await;
+    assert_eq!(code_of(late), INVALID);
+    assert_eq!(people.logs_in(CAROL, HERS).await, Ok(()));
+    assert!(people.logs_in(CAROL, THEIRS).await.is_err());
 }
