@@ -1,7 +1,7 @@
 //! Two tenants, two people, and ways to look at what a store answers.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use gatewright_core::credential::SecretKind;
 use gatewright_core::hash::{GuardTag, Phc, SecretHash};
@@ -12,7 +12,7 @@ use gatewright_core::store::{
     RevokeOutcome, RotateOutcome, Rotation, StoreError, StoredSecret, Unpublished,
 };
 use gatewright_core::time::Timestamp;
-use tokio::sync::Barrier;
+use tokio::runtime::Handle;
 
 use super::Store;
 
@@ -193,7 +193,8 @@ pub(super) async fn publishing<T>(
     value
 }
 
-/// Starts all the tasks at one moment, on as many threads as there are, and gathers their results.
+/// Starts all the tasks at one moment, each on a thread of its own, and gathers their results. As tasks of a runtime those of
+/// a store that never waits would run one after the other.
 pub(super) async fn together<F>(tasks: impl IntoIterator<Item = F>) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -203,10 +204,10 @@ where
     let started: Vec<_> = tasks
         .into_iter()
         .map(|task| {
-            let start = Arc::clone(&start);
-            tokio::spawn(async move {
-                start.wait().await;
-                task.await
+            let (start, runtime) = (Arc::clone(&start), Handle::current());
+            tokio::task::spawn_blocking(move || {
+                start.wait();
+                runtime.block_on(task)
             })
         })
         .collect();
