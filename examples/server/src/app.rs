@@ -6,7 +6,9 @@ use gatewright_core::audit::AuditSink;
 use gatewright_core::gate::Gate;
 use gatewright_core::hash::Passwords;
 use gatewright_core::source::TrustedProxies;
-use gatewright_issuer::{AccessTokens, CredentialIssuer, OAuthClients, SigningKeys};
+use gatewright_issuer::{
+    AccessTokens, Accounts, CredentialIssuer, OAuthClients, PasswordPolicy, Sessions, SigningKeys,
+};
 use gatewright_sqlx::SqliteStore;
 
 use crate::idp_hosts::IdpHosts;
@@ -30,6 +32,12 @@ pub(crate) struct App {
     pub(crate) tokens: AccessTokens,
     /// The keys that sign.
     pub(crate) signing: Arc<SigningKeys>,
+    /// People's accounts, whose passwords are checked in a pool of their own.
+    pub(crate) accounts: Accounts,
+    /// What is allowed as a password.
+    pub(crate) password_policy: Arc<PasswordPolicy>,
+    /// People's logins, carried on by refresh tokens.
+    pub(crate) sessions: Sessions,
     /// Checks passwords, in a pool of its own.
     pub(crate) passwords: Passwords,
     /// The families of routes.

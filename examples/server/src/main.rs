@@ -11,18 +11,12 @@ mod demo;
 mod failure;
 mod federation;
 mod idp_hosts;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "nothing is mailed before the routes of people are here"
-    )
-)]
 mod mail;
 mod mcp;
 mod ops;
 mod orgs;
 mod output;
+mod people;
 mod product;
 mod realms;
 mod routes;

@@ -86,7 +86,13 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
     let post = start::mail(settings.mail, demo.is_some(), &database, &public_url)?;
     let limits = settings.limits == Limits::Plan;
     let mut app = foundation
-        .app(sealing, &public_url, limits, settings.idp_hosts)
+        .app(
+            sealing,
+            &public_url,
+            limits,
+            settings.idp_hosts,
+            Arc::new(post.mailer.clone()),
+        )
         .await?;
     app.proxies = settings.proxies;
     let metrics = Arc::new(

@@ -13,8 +13,8 @@ use gatewright_core::jwt::Algorithm;
 use gatewright_core::store::StoreError;
 use gatewright_core::time::Timestamp;
 use gatewright_issuer::{
-    AccessTokens, CredentialIssuer, GuardTagError, KeyLifetimes, SealingKey, SigningKeys,
-    SigningKeysError, guard_tag_keys,
+    AccessTokens, Accounts, CredentialIssuer, GuardTagError, KeyLifetimes, PasswordPolicy,
+    SealingKey, Sessions, SigningKeys, SigningKeysError, guard_tag_keys,
 };
 use gatewright_sqlx::{OpenError, SqliteOptions, SqliteStore};
 use rand::TryRng as _;
@@ -175,6 +175,7 @@ impl Foundation {
         public_url: &str,
         limits: bool,
         idp_hosts: IdpHosts,
+        mailer: Arc<dyn gatewright_issuer::Mailer>,
     ) -> Result<App, StartError> {
         let product = Product::open(self.store.pool().clone()).await?;
         let signing = Arc::new(self.signing(sealing).await?);
@@ -182,7 +183,13 @@ impl Foundation {
         let registry = Arc::clone(&realms.providers);
         let providers = Arc::new(OrgProviders::new(registry, &idp_hosts, public_url)?);
         let connectors = Arc::<OrgConnectors>::default();
+        let audit = || Arc::clone(&self.audit) as Arc<dyn AuditSink>;
+        let store = Arc::clone(&self.store);
+        let passwords = self.passwords.clone();
         Ok(App {
+            accounts: Accounts::new(self.gate.clone(), store.clone(), passwords, mailer, audit()),
+            password_policy: Arc::new(password_policy()),
+            sessions: Sessions::new(self.gate.clone(), store, audit()),
             gate: self.gate.clone(),
             store: Arc::clone(&self.store),
             orgs: Arc::new(Orgs::new(
@@ -216,6 +223,11 @@ impl Foundation {
         self.writer.finish().await;
         self.store.close().await;
     }
+}
+
+/// What is allowed as a password here.
+pub(crate) fn password_policy() -> PasswordPolicy {
+    PasswordPolicy::new().with_words(["Gatewright"])
 }
 
 /// How mail leaves.

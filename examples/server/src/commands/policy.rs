@@ -1,6 +1,7 @@
 //! `policy` and `openapi`: what the policies say, without a server.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use gatewright_core::document;
@@ -12,6 +13,7 @@ use gatewright_sqlx::SqliteOptions;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::idp_hosts::IdpHosts;
+use crate::mail::Mailer;
 use crate::start::Foundation;
 use crate::{output, routes};
 
@@ -80,7 +82,14 @@ async fn routed(public_url: Option<String>) -> Result<(Foundation, App, RouteTab
     let sealing = SealingKey::new(&[0; SealingKey::LEN])?;
     let url = public_url.as_deref().unwrap_or("http://127.0.0.1:8080");
     let app = foundation
-        .app(sealing, url, true, IdpHosts::default())
+        .app(
+            sealing,
+            url,
+            true,
+            IdpHosts::default(),
+            // Nobody is served, so nothing is mailed.
+            Arc::new(Mailer::new().0),
+        )
         .await?;
     let (_, table) = routes::router(app.clone())?;
     Ok((foundation, app, table))

@@ -10,7 +10,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::carrier::{Carrier, Undelivered};
-use super::letter::{Composer, Mail};
+use super::letter::Composer;
+use gatewright_issuer::Mail;
 
 /// The most mails that wait at a time.
 const CAPACITY: usize = 2_048;
@@ -86,23 +87,6 @@ impl Mailer {
         (mailer, Queue { mails, counts })
     }
 
-    /// Queues a mail and returns at once. Where there is no place for it, it is dropped, and counted.
-    pub(crate) fn send(&self, mail: Mail) {
-        let kind = mail.kind();
-        let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        let queued = place.and_then(|place| {
-            let queued = Queued {
-                mail,
-                _place: place,
-            };
-            self.queue.send(queued).ok()
-        });
-        if queued.is_none() {
-            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(kind, "a mail was dropped: the queue takes no more");
-        }
-    }
-
     /// What became of mails so far.
     pub(crate) fn stats(&self) -> MailStats {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -115,6 +99,25 @@ impl Mailer {
             dropped: read(&counts.dropped),
             failed_attempts: read(&counts.failed_attempts),
             waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl gatewright_issuer::Mailer for Mailer {
+    /// Queues a mail and returns at once. Where there is no place for it, it is dropped, and counted.
+    fn send(&self, mail: Mail) {
+        let kind = mail.kind();
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        let queued = place.and_then(|place| {
+            let queued = Queued {
+                mail,
+                _place: place,
+            };
+            self.queue.send(queued).ok()
+        });
+        if queued.is_none() {
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(kind, "a mail was dropped: the queue takes no more");
         }
     }
 }
@@ -277,6 +280,8 @@ mod tests {
     use super::super::letter::tests::{composer, verify};
     use super::super::letter::{Coding, Letter};
     use super::super::smtp::{Smtp, SmtpUrl};
+    use gatewright_issuer::Mailer as _;
+
     use super::*;
     use crate::mailbox::{SmtpServer, free_port};
 

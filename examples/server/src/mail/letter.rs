@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gatewright_issuer::Mail;
 use lettre::address::Envelope;
 use lettre::message::header::{
     ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue,
@@ -13,115 +14,73 @@ use zeroize::Zeroizing;
 /// The most characters that a mail shows of a name which somebody chose.
 const MAX_SHOWN: usize = 100;
 
-/// Something to be said to somebody.
-pub(crate) enum Mail {
-    /// Whoever reads this holds the address of their new account.
-    Verify {
-        to: String,
-        token: Zeroizing<String>,
-    },
-    /// Somebody signed up with an address that has an account.
-    AlreadyRegistered { to: String },
-    /// Whoever reads this may choose a new password.
-    Reset {
-        to: String,
-        token: Zeroizing<String>,
-    },
-    /// The password is another one now.
-    PasswordChanged { to: String },
-    /// `by` offers a role in a tenant.
-    Invite {
-        to: String,
-        tenant: String,
-        by: String,
-        role: String,
-        token: Zeroizing<String>,
-    },
+/// No subject holds anything that somebody chose; `None` for a kind of mail that is younger than this page.
+const fn subject(mail: &Mail) -> Option<&'static str> {
+    Some(match mail {
+        Mail::VerifyAddress { .. } => "Confirm your mail address",
+        Mail::AlreadyRegistered { .. } => "You already have an account",
+        Mail::ResetPassword { .. } => "Choose a new password",
+        Mail::PasswordChanged { .. } => "Your password was changed",
+        Mail::Invite { .. } => "You are invited to a workspace",
+        _ => return None,
+    })
 }
 
-impl Mail {
-    /// What it is about, for logs.
-    pub(super) const fn kind(&self) -> &'static str {
-        match self {
-            Self::Verify { .. } => "verify",
-            Self::AlreadyRegistered { .. } => "already_registered",
-            Self::Reset { .. } => "reset",
-            Self::PasswordChanged { .. } => "password_changed",
-            Self::Invite { .. } => "invite",
-        }
-    }
-
-    fn to(&self) -> &str {
-        match self {
-            Self::Verify { to, .. }
-            | Self::AlreadyRegistered { to }
-            | Self::Reset { to, .. }
-            | Self::PasswordChanged { to }
-            | Self::Invite { to, .. } => to,
-        }
-    }
-
-    /// No subject holds anything that somebody chose.
-    const fn subject(&self) -> &'static str {
-        match self {
-            Self::Verify { .. } => "Confirm your mail address",
-            Self::AlreadyRegistered { .. } => "You already have an account",
-            Self::Reset { .. } => "Choose a new password",
-            Self::PasswordChanged { .. } => "Your password was changed",
-            Self::Invite { .. } => "You are invited to a workspace",
-        }
-    }
-
-    /// Tokens stand in the fragment of their link: browsers send it to no server, and write it into no `Referer`
-    /// (RFC 9110 §10.1.3).
-    fn text(&self, public_url: &str) -> Zeroizing<String> {
-        Zeroizing::new(match self {
-            Self::Verify { token, .. } => format!(
-                "Welcome. Open this link to confirm your mail address:\n\n\
+/// Tokens stand in the fragment of their link: browsers send it to no server, and write it into no `Referer`
+/// (RFC 9110 §10.1.3).
+fn text(mail: &Mail, public_url: &str) -> Option<Zeroizing<String>> {
+    Some(Zeroizing::new(match mail {
+        Mail::VerifyAddress { token, .. } => format!(
+            "Welcome. Open this link to confirm your mail address:\n\n\
                  {public_url}/verify-email#token={}\n\n\
                  It works once, for 24 hours. If you did not sign up, ignore this mail: nobody can use the account\n\
                  without the link.\n",
-                **token
-            ),
-            Self::AlreadyRegistered { .. } => format!(
-                "Somebody, probably you, tried to sign up at {public_url} with this mail address, which has an\n\
+            token.expose()
+        ),
+        Mail::AlreadyRegistered { .. } => format!(
+            "Somebody, probably you, tried to sign up at {public_url} with this mail address, which has an\n\
                  account already. Nothing was changed. If you forgot your password, ask for a new one where you sign\n\
                  in. If it was not you, there is nothing to do.\n"
-            ),
-            Self::Reset { token, .. } => format!(
-                "Open this link to choose a new password:\n\n\
+        ),
+        Mail::ResetPassword { token, .. } => format!(
+            "Open this link to choose a new password:\n\n\
                  {public_url}/reset-password#token={}\n\n\
                  It works once, for one hour. If you did not ask for it, ignore this mail: your password stays as it\n\
                  is.\n",
-                **token
-            ),
-            Self::PasswordChanged { .. } => format!(
-                "The password of your account at {public_url} was changed just now, and its other sessions were\n\
+            token.expose()
+        ),
+        Mail::PasswordChanged { .. } => format!(
+            "The password of your account at {public_url} was changed just now, and its other sessions were\n\
                  ended. If it was not you, ask for a new password at once where you sign in.\n"
-            ),
-            Self::Invite {
-                tenant,
-                by,
-                role,
-                token,
-                ..
-            } => format!(
-                "{} invites you to {}, as {}. Open this link to accept:\n\n\
+        ),
+        Mail::Invite {
+            tenant,
+            by_email,
+            by_name,
+            role,
+            token,
+            ..
+        } => format!(
+            "{} invites you to {}, as {}. Open this link to accept:\n\n\
                  {public_url}/accept-invite#token={}\n\n\
                  It works once, for a limited time, and for this mail address alone. If you do not know the sender,\n\
                  ignore this mail.\n",
-                shown(by),
-                shown(tenant),
-                shown(role),
-                **token
-            ),
-        })
-    }
+            inviter(by_name, by_email),
+            shown(tenant.slug()),
+            shown(role),
+            token.expose()
+        ),
+        _ => return None,
+    }))
 }
 
-impl fmt::Debug for Mail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mail({}, redacted)", self.kind())
+/// Who invites: what they call themselves, and the address that shows who they are.
+fn inviter(name: &str, email: &str) -> String {
+    let (name, email) = (shown(name), shown(email));
+    if name.is_empty() {
+        email
+    } else {
+        format!("{name} ({email})")
     }
 }
 
@@ -183,7 +142,9 @@ impl Composer {
     /// [`Uncomposable`], by variant.
     pub(super) fn compose(&self, mail: &Mail, coding: Coding) -> Result<Letter, Uncomposable> {
         let to: Address = mail.to().parse().map_err(|_| Uncomposable::Recipient)?;
-        let text = mail.text(&self.public_url).to_string();
+        let unknown = Uncomposable::Message;
+        let subject = subject(mail).ok_or(unknown)?;
+        let text = text(mail, &self.public_url).ok_or(unknown)?.to_string();
         let body = match coding {
             Coding::Ascii => Body::new(text),
             Coding::Plain => Body::new_with_encoding(text, ContentTransferEncoding::EightBit)
@@ -194,7 +155,7 @@ impl Composer {
             .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
-            .subject(mail.subject())
+            .subject(subject)
             .header(AutoSubmitted)
             .header(ContentType::TEXT_PLAIN)
             .body(body)
@@ -240,6 +201,9 @@ impl Header for AutoSubmitted {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use gatewright_core::principal::{Tenant, TenantId, TenantKind};
+    use gatewright_core::session::RefreshToken;
+
     use super::*;
 
     pub(in super::super) fn composer() -> Composer {
@@ -247,12 +211,14 @@ pub(super) mod tests {
         Composer::new("https://api.example", from)
     }
 
-    fn token() -> Zeroizing<String> {
-        Zeroizing::new("t0ken".repeat(9))
+    const TOKEN: &str = "t0kent0kent0kent0kent0kent0kent0kent0kent00";
+
+    fn token() -> RefreshToken {
+        RefreshToken::read(TOKEN.as_bytes()).unwrap()
     }
 
     pub(in super::super) fn verify(to: &str) -> Mail {
-        Mail::Verify {
+        Mail::VerifyAddress {
             to: to.to_owned(),
             token: token(),
         }
@@ -261,9 +227,15 @@ pub(super) mod tests {
     fn invite(tenant: &str, by: &str) -> Mail {
         Mail::Invite {
             to: "you@example.org".to_owned(),
-            tenant: tenant.to_owned(),
-            by: by.to_owned(),
-            role: "member".to_owned(),
+            tenant: Tenant::new(
+                TenantId::new("ten_1").unwrap(),
+                TenantKind::from_static("workspace"),
+                tenant,
+                "free",
+            ),
+            by_email: "me@example.org".to_owned(),
+            by_name: by.to_owned(),
+            role: "member".into(),
             token: token(),
         }
     }
@@ -292,27 +264,26 @@ pub(super) mod tests {
     #[test]
     fn every_token_stands_in_a_fragment_on_one_line_and_nowhere_else() {
         let to = || "you@example.org".to_owned();
-        let token = token();
         let mails = [
             (verify(&to()), "verify-email"),
             (
-                Mail::Reset {
+                Mail::ResetPassword {
                     to: to(),
-                    token: token.clone(),
+                    token: token(),
                 },
                 "reset-password",
             ),
             (invite("acme", "me@example.org"), "accept-invite"),
         ];
         for (mail, page) in mails {
-            let link = format!("https://api.example/{page}#token={}", *token);
+            let link = format!("https://api.example/{page}#token={TOKEN}");
             for coding in [Coding::Ascii, Coding::Plain] {
                 let letter = composer().compose(&mail, coding).unwrap();
                 let text = String::from_utf8(letter.bytes.to_vec()).unwrap();
                 assert!(text.lines().any(|line| line == link), "{text}");
-                assert_eq!(text.matches(&**token).count(), 1);
+                assert_eq!(text.matches(TOKEN).count(), 1);
             }
-            assert!(!format!("{mail:?}").contains(&**token));
+            assert!(!format!("{mail:?}").contains(TOKEN));
         }
         for mail in [
             Mail::AlreadyRegistered { to: to() },

@@ -25,7 +25,8 @@ use gatewright_core::source::TrustedProxies;
 use gatewright_core::store::{Account, AccountStore, MembershipStore};
 use gatewright_core::time::{Clock, SystemClock};
 use gatewright_issuer::{
-    AccessTokens, CredentialIssuer, KeyLifetimes, SealingKey, SigningKeys, guard_tag_keys,
+    AccessTokens, Accounts, CredentialIssuer, KeyLifetimes, Mail, Mailer, SealingKey, Sessions,
+    SigningKeys, guard_tag_keys,
 };
 use gatewright_sqlx::SqliteStore;
 use reqwest::{Method, RequestBuilder, Response};
@@ -58,10 +59,28 @@ impl AuditSink for Recorded {
     }
 }
 
+/// Keeps what is mailed, in the order in which it was.
+#[derive(Default)]
+pub(super) struct Outbox(Mutex<Vec<Mail>>);
+
+impl Outbox {
+    /// What was mailed since the last call.
+    pub(super) fn take(&self) -> Vec<Mail> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Mailer for Outbox {
+    fn send(&self, mail: Mail) {
+        self.0.lock().unwrap().push(mail);
+    }
+}
+
 /// A running server with its own database.
 pub(super) struct Server {
     pub(super) app: App,
     pub(super) audit: Arc<Recorded>,
+    pub(super) outbox: Arc<Outbox>,
     pub(super) table: RouteTable,
     url: String,
     client: reqwest::Client,
@@ -95,7 +114,8 @@ impl Server {
         let path = directory.path().join("gatewright.db");
         let store = Arc::new(SqliteStore::open(path.to_str().unwrap()).await.unwrap());
         let audit = Arc::<Recorded>::default();
-        let mut app = app(store, &url, limits, audit.clone(), hosts).await;
+        let outbox = Arc::<Outbox>::default();
+        let mut app = app(store, &url, limits, audit.clone(), outbox.clone(), hosts).await;
         app.proxies = proxies;
         let (router, table) = super::router(app.clone()).unwrap();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -103,6 +123,7 @@ impl Server {
         Self {
             app,
             audit,
+            outbox,
             table,
             url,
             client: reqwest::Client::new(),
@@ -234,6 +255,7 @@ async fn app(
     public_url: &str,
     limits: bool,
     audit: Arc<Recorded>,
+    outbox: Arc<Outbox>,
     hosts: &[&str],
 ) -> App {
     let idp_hosts = [&["127.0.0.1:9000"], hosts].concat();
@@ -262,7 +284,17 @@ async fn app(
     let providers = OrgProviders::new(registry, &idp_hosts, public_url).unwrap();
     let connectors = Arc::<OrgConnectors>::default();
     let listeners: [Arc<dyn OrgListener>; 2] = [Arc::new(providers), connectors.clone()];
+    let passwords = Passwords::start(hashing()).unwrap();
     App {
+        accounts: Accounts::new(
+            gate.clone(),
+            store.clone(),
+            passwords.clone(),
+            outbox,
+            audit.clone(),
+        ),
+        password_policy: Arc::new(crate::start::password_policy()),
+        sessions: Sessions::new(gate.clone(), store.clone(), audit.clone()),
         credentials: CredentialIssuer::new(gate.clone(), store.clone(), catalog, audit.clone()),
         gate,
         orgs: Arc::new(Orgs::new(product.clone(), listeners)),
@@ -272,7 +304,7 @@ async fn app(
         tokens: AccessTokens::new(public_url, signing.clone(), 3_600),
         store,
         signing,
-        passwords: Passwords::start(hashing()).unwrap(),
+        passwords,
         realms,
         audit,
         proxies: None,
