@@ -177,7 +177,7 @@ pub enum SessionFilter<'a> {
 /// [`RevocationStore::end_session`](super::RevocationStore::end_session) does, until the session's `expires_at`.
 pub trait SessionStore: Send + Sync {
     /// Opens a session, with the first token of its line where it is to be carried on. [`InsertOutcome::IdTaken`] where the
-    /// id or the token is known already.
+    /// id or the token is known already. A store cuts `idle_expires_at` to the session's `expires_at`.
     fn open_session(
         &self,
         session: SessionRecord,

@@ -314,6 +314,22 @@ pub async fn a_list_of_sessions_is_whole_while_they_come_and_go<S: Store>(store:
         writer.await.unwrap();
     }
     assert_eq!(world.live(&world.alice, NOW).await.len(), 40);
+
+    // The place of one that was forgotten, which a cursor may name, is nobody else's.
+    for number in 300..303 {
+        world.open(&format!("bobs_{number}"), &world.bob, number).await;
+    }
+    let page = PageRequest::new(None, 2).unwrap();
+    let first = world.store.live_sessions(&world.bob, NOW, &page).await.unwrap();
+    for gone in [301, 302] {
+        let gone = session_id(&format!("bobs_{gone}"));
+        world.end(&world.bob, SessionFilter::One(&gone), NOW + 1).await;
+    }
+    assert_eq!(world.store.forget_sessions(NOW + 1, 0).await.unwrap(), 2);
+    let late = world.open("bobs_303", &world.bob, 303).await;
+    let page = PageRequest::new(first.next, 2).unwrap();
+    let second = world.store.live_sessions(&world.bob, NOW, &page).await.unwrap();
+    assert!(second.items.iter().any(|row| row.id == late), "a session was left out");
 }
 
 /// Of the user's live sessions those that are meant end, and no others: their access tokens are refused until the session's
@@ -550,6 +566,10 @@ pub async fn what_ended_long_ago_is_forgotten<S: Store>(store: Arc<S>) {
     }
     assert!(world.is_noted(&early).await && world.is_noted(&both).await);
     assert!(!world.is_noted(&idle).await);
+    // Nothing of a line is left behind.
+    for number in 1..=6 {
+        world.open(&format!("new_{number}"), &world.bob, number).await;
+    }
 }
 
 /// A sealed child is deleted once its grace has ended, not before; its parent is spent from then on, and the line goes on.
