@@ -4,8 +4,17 @@
 
 #![no_main]
 
-use gatewright_core::credential::{CookieValue, Field, MAX_COOKIE_LENGTH, cookie};
+use std::sync::LazyLock;
+
+use gatewright_core::cookie::{Cookie, CookieValue, MAX_COOKIE_LENGTH, SameSite};
+use gatewright_core::credential::Field;
 use libfuzzer_sys::fuzz_target;
+
+static SID: LazyLock<Cookie> = LazyLock::new(|| {
+    Cookie::named("sid", SameSite::Lax)
+        .build()
+        .expect("a good cookie")
+});
 
 fuzz_target!(|data: &[u8]| {
     let fields: Vec<(Field, &[u8])> = data
@@ -29,7 +38,7 @@ fn check(fields: &[(Field, &[u8])]) {
             (trimmed(name) == b"sid").then(|| trimmed(value))
         })
         .collect();
-    let found = cookie(fields, "sid");
+    let found = SID.read(fields);
     match (found, &values[..]) {
         (CookieValue::Absent, []) => {}
         (CookieValue::Duplicate, [_, _, ..]) => {}
@@ -53,7 +62,7 @@ fn trimmed(text: &[u8]) -> &[u8] {
     }
 }
 
-/// RFC 6265 §4.1.1.
+/// RFC 6265bis §4.1.1.
 fn is_value(value: &[u8]) -> bool {
     let bare = match value.len() {
         0 | 1 => value,

@@ -176,6 +176,7 @@ mod tests {
                     E::InvalidRequest,
                     E::InvalidPayload,
                     E::ValidationError,
+                    E::InvalidLink,
                     E::InvalidScope,
                     E::InvalidGrant,
                     E::UnauthorizedClient,

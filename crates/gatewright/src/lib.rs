@@ -12,7 +12,8 @@
 //! - [`policy`], [`limit`]: what a route asks of its callers, and how often;
 //! - [`gate`]: all of these as one ladder, from the fields of a request to a decision;
 //! - [`error`], [`dialect`]: why a request was refused, and how that looks on the wire;
-//! - [`cors`]: which pages of other origins may call;
+//! - [`cors`], [`origin`]: which pages of other origins may call;
+//! - [`cookie`]: how a cookie is set and read, and whose pages may bring it;
 //! - [`source`]: where a request came from, and which proxies are believed about it;
 //! - [`document`]: what is drawn from the table of routes: OpenAPI, a coverage page, a text to review;
 //! - [`audit`], [`time`]: what happened, and the clock;
@@ -89,7 +90,7 @@ pub use gatewright_actix as actix;
 pub use gatewright_axum as axum;
 pub use gatewright_core::{
     audit, cookie, cors, credential, dialect, document, error, federation, gate, hash, jwt, limit,
-    policy, principal, role, scope, scopes, session, source, store, time,
+    origin, policy, principal, role, scope, scopes, session, source, store, time,
 };
 #[cfg(feature = "issuer")]
 pub use gatewright_issuer as issuer;
