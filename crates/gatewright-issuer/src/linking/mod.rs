@@ -146,7 +146,7 @@ impl LoginLinks {
         login: &ExternalLogin,
         source: Option<IpAddr>,
     ) -> Result<LinkedUser, LinkError> {
-        // What was done so far, lest it be forgotten when somebody else links the subject in between.
+        // What was made of the account, lest it be forgotten when somebody else links the subject in between.
         let mut done: Option<(UserId, LinkOutcome)> = None;
         for _ in 0..ATTEMPTS {
             let (issuer, subject) = (&*login.issuer, &*login.subject);
@@ -190,7 +190,8 @@ impl LoginLinks {
                 self.audit.record(linked.target(id).from(source));
                 return self.enter(&user, outcome).await;
             }
-            done = Some((user, outcome));
+            // Somebody else has linked it, or will be found to have.
+            done = Some((user, outcome)).filter(|_| outcome != LinkOutcome::Linked);
         }
         Err(LinkError::Contended)
     }

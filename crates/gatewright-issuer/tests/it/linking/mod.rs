@@ -1,7 +1,10 @@
 //! Whose account it is that somebody logs in to at a provider.
 
+mod hesitant;
+
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use gatewright_core::audit::AuditKind;
 use gatewright_core::error::{AuthError, ErrorCode};
 use gatewright_core::gate::{Coherence, Gate};
@@ -13,11 +16,14 @@ use gatewright_core::store::{
     MailedToken, MailedTokenStore, MemoryStore, PageRequest, RevocationStore, SessionRecord,
     SessionStore, StoreError, TokenRef,
 };
-use gatewright_issuer::{EmailDomains, ExternalLogin, LinkError, LinkOutcome, LoginLinks};
+use gatewright_issuer::{
+    EmailDomains, ExternalLogin, LinkError, LinkOutcome, LoginLinkStore, LoginLinks,
+};
 use gatewright_testing::FakeClock;
 use tokio::sync::Barrier;
 
 use crate::world::{Events, NOW};
+use hesitant::Hesitant;
 
 const IDP: &str = "https://idp.example";
 const GOOGLE: &str = "https://accounts.google.com";
@@ -31,6 +37,11 @@ struct People {
 
 impl People {
     fn new() -> Self {
+        Self::over(|store| Arc::new(store))
+    }
+
+    /// With links that reach the store by way of another.
+    fn over(links: impl FnOnce(MemoryStore) -> Arc<dyn LoginLinkStore>) -> Self {
         let store = MemoryStore::new();
         let tags = TagKeys::new(TagKey::generate(1).unwrap(), []).unwrap();
         let pool = PoolConfig::new(Argon2Settings::insecure_for_tests());
@@ -41,7 +52,7 @@ impl People {
             .unwrap();
         let events = Arc::<Events>::default();
         let audit = Arc::<Events>::clone(&events);
-        let links = LoginLinks::new(gate, Arc::new(store.clone()), audit)
+        let links = LoginLinks::new(gate, links(store.clone()), audit)
             .trusting(IDP, EmailDomains::parse(["acme.example"]).unwrap())
             .trusting(GOOGLE, EmailDomains::parse(["*"]).unwrap());
         Self {
@@ -396,6 +407,88 @@ async fn two_subjects_of_one_address_share_one_account() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_unverified_account_is_activated_once() {
     race(Some(false), &["jane"], LinkOutcome::Activated).await;
+}
+
+/// However the calls of several logins come between each other.
+#[tokio::test]
+async fn no_order_of_calls_makes_two_of_anything() {
+    let login = jane(IDP);
+    let mut overtaken = 0;
+    for seed in 0..600 {
+        let people = People::over(|store| Arc::new(Hesitant::over(store, seed, usize::MAX)));
+        let (before, first, kind) = [
+            (None, LinkOutcome::Created, AuditKind::SignedUp),
+            (
+                Some(false),
+                LinkOutcome::Activated,
+                AuditKind::AddressVerified,
+            ),
+            (Some(true), LinkOutcome::Linked, AuditKind::LoginLinked),
+        ][seed as usize % 3];
+        if let Some(verified) = before {
+            people
+                .account("usr_1", "jane@acme.example", verified, false)
+                .await;
+        }
+        let users = join_all((0..6).map(|_| people.links.log_in(&login, None))).await;
+        let users: Vec<_> = users.into_iter().map(Result::unwrap).collect();
+        let count = |outcome| users.iter().filter(|user| user.outcome == outcome).count();
+        assert_eq!(count(first), 1, "seed {seed}");
+        overtaken += usize::from(count(LinkOutcome::Linked) > 0 && before != Some(true));
+        let user = &users[0].account.id;
+        assert!(
+            users.iter().all(|found| found.account.id == *user),
+            "seed {seed}"
+        );
+        assert_eq!(people.links_of(user).await.len(), 1, "seed {seed}");
+        let kinds = people.events.kinds();
+        for kind in [kind, AuditKind::LoginLinked] {
+            let told = kinds.iter().filter(|told| **told == kind).count();
+            assert_eq!(told, 1, "seed {seed}: {kinds:?}");
+        }
+    }
+    assert!(
+        overtaken > 0,
+        "nobody was linked by another than who made the account"
+    );
+}
+
+/// Whatever was done until then; the next login does the rest.
+#[tokio::test]
+async fn an_outage_at_any_call_leaves_nothing_half_open() {
+    for before in [None, Some(false), Some(true)] {
+        for fails_at in 0.. {
+            let hesitant = |store| Arc::new(Hesitant::over(store, 0, fails_at));
+            let people = People::over(|store| hesitant(store));
+            if let Some(verified) = before {
+                people
+                    .account("usr_1", "jane@acme.example", verified, true)
+                    .await;
+            }
+            let Err(error) = people.links.log_in(&jane(IDP), None).await else {
+                assert!(fails_at > 4, "{before:?}");
+                break;
+            };
+            assert_eq!(error.code(), ErrorCode::TemporarilyUnavailable);
+            assert!(!people.events.kinds().contains(&AuditKind::LoginFailed));
+            let left = people
+                .store
+                .account_by_email("jane@acme.example")
+                .await
+                .unwrap();
+            let theirs = |account: &Account| {
+                let password = account.password.as_ref();
+                before == Some(false) && password.is_some_and(|phc| phc.as_str() == HASH)
+            };
+            assert!(!left.is_some_and(|account| account.verified && theirs(&account)));
+            let user = people.links.log_in(&jane(IDP), None).await.unwrap();
+            assert!(
+                user.account.verified && !theirs(&user.account),
+                "call {fails_at}"
+            );
+            assert_eq!(people.links_of(&user.account.id).await.len(), 1);
+        }
+    }
 }
 
 #[test]
