@@ -11,7 +11,7 @@ use lettre::{Address, Message};
 use zeroize::Zeroizing;
 
 /// The most characters that a mail shows of a name which somebody chose.
-const MAX_SHOWN: usize = 100;
+const MAX_SHOWN: usize = 64;
 
 /// Something to be said to somebody.
 pub(crate) enum Mail {
@@ -183,11 +183,20 @@ impl Composer {
     /// [`Uncomposable`], by variant.
     pub(super) fn compose(&self, mail: &Mail, coding: Coding) -> Result<Letter, Uncomposable> {
         let to: Address = mail.to().parse().map_err(|_| Uncomposable::Recipient)?;
-        let text = mail.text(&self.public_url).to_string();
+        let text = mail.text(&self.public_url).replace('\n', "\r\n");
+        // The lines are short enough for every server (RFC 5321 §4.5.3.1.6), and a link stays on one: lettre would fold
+        // it, which is right but not to be read in a file.
         let body = match coding {
-            Coding::Ascii => Body::new(text),
-            Coding::Plain => Body::new_with_encoding(text, ContentTransferEncoding::EightBit)
-                .map_err(|_| Uncomposable::Message)?,
+            _ if text.is_ascii() => {
+                Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)
+            }
+            Coding::Plain => {
+                Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::EightBit)
+            }
+            Coding::Ascii => {
+                Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable)
+                    .map_err(|_| Uncomposable::Message)?
+            }
         };
         let id = uuid::Uuid::now_v7();
         let message = Message::builder()
@@ -356,7 +365,7 @@ pub(super) mod tests {
                 .collect();
             proptest::prop_assert_eq!(
                 names,
-                ["Message-ID", "From", "To", "Subject", "Auto-Submitted", "Content-Type", "Date", "Content-Transfer-Encoding"]
+                ["Message-ID", "From", "To", "Subject", "Auto-Submitted", "Content-Type", "Content-Transfer-Encoding", "Date"]
             );
             proptest::prop_assert!(!head.replace("\r\n", "").contains(['\r', '\n']));
             proptest::prop_assert_eq!(letter.envelope.to().len(), 1);
