@@ -77,7 +77,7 @@ impl Cli {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let Self { flags, command } = self;
         let serve_flags = match &command {
-            Command::Serve { flags, .. } => (**flags).clone(),
+            Command::Serve { flags, .. } => ServeFlags::clone(flags),
             Command::Openapi { public_url } => ServeFlags {
                 public_url: public_url.clone(),
                 ..ServeFlags::default()

@@ -84,8 +84,6 @@ fn nobody() -> Mailbox {
 #[cfg(test)]
 mod tests {
     use super::super::tests::told;
-    use std::path::Path;
-
     use super::*;
 
     #[test]
@@ -95,14 +93,14 @@ mod tests {
         assert!(matches!(default.way, MailWay::Beside));
         assert_eq!(default.from.to_string(), "Gatewright <no-reply@localhost>");
         let folder = mail(&[(MAIL_DIR, "/mail"), (MAIL_FROM, "a@b.example")]).unwrap();
-        assert!(matches!(folder.way, MailWay::Folder(path) if path == Path::new("/mail")));
+        assert!(matches!(folder.way, MailWay::Folder(path) if *path == *"/mail"));
         assert_eq!(folder.from.to_string(), "a@b.example");
         let from = (MAIL_FROM, "Us <us@b.example>");
         let smtp = mail(&[(SMTP_URL, "smtps://me:hunter2@b.example"), from]).unwrap();
         assert!(matches!(smtp.way, MailWay::Smtp(_)));
         assert!(!format!("{smtp:?}").contains("hunter2"));
         let file = mail(&[(SMTP_URL_FILE, "/url"), from]).unwrap();
-        assert!(matches!(file.way, MailWay::SmtpFile(path) if path == Path::new("/url")));
+        assert!(matches!(file.way, MailWay::SmtpFile(path) if *path == *"/url"));
     }
 
     #[test]

@@ -317,9 +317,13 @@ mod tests {
     }
 
     async fn until(what: impl Fn() -> bool) {
-        while !what() {
+        for _ in 0..5_000 {
+            if what() {
+                return;
+            }
             sleep(Duration::from_millis(5)).await;
         }
+        panic!("it never came to that");
     }
 
     #[tokio::test(start_paused = true)]
