@@ -307,6 +307,7 @@ async fn app(
         passwords,
         realms,
         audit,
+        provider: None,
         proxies: None,
         public_url: public_url.into(),
     }
