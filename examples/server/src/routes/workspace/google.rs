@@ -171,7 +171,7 @@ async fn open(
         .target(session.id.as_str())
         .from(returned.source);
     app.audit.record(event);
-    Ok(TokenResponse::of(issued))
+    Ok(issued.into())
 }
 
 /// What the caller is told of a login that the provider did not confirm. One that was refused is noted.

@@ -17,7 +17,7 @@ use crate::web::{
 /// Who is invited, and to which role.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct NewInvite {
-    #[schema(value_type = schema::Mailbox)]
+    #[schema(value_type = schema::AccountAddress)]
     email: String,
     #[schema(value_type = schema::TeamRole)]
     role: String,
@@ -41,18 +41,19 @@ pub(super) struct InviteView {
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Acceptance {
     /// The token of the mail.
+    #[schema(value_type = schema::MailedToken)]
     token: String,
     /// What they are called; counts where the address has no account yet.
     #[schema(value_type = Option<schema::Name>)]
     name: Option<String>,
     /// Their password; needed where the address has no account yet, and passed over where it has.
-    #[schema(min_length = 8, max_length = 128)]
+    #[schema(value_type = Option<schema::ChosenPassword>)]
     password: Option<String>,
 }
 
 /// Where somebody belongs now.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Accepted {
+pub(super) struct InviteAccepted {
     /// The workspace's slug, to log in to.
     workspace: String,
     /// The role; `null` for who was a member before, and keeps theirs.
@@ -114,7 +115,7 @@ pub(super) async fn accept(
     Source(source): Source,
     _: SameOrigin,
     Json(acceptance): Json<Acceptance>,
-) -> Result<axum::Json<Accepted>, Failure> {
+) -> Result<axum::Json<InviteAccepted>, Failure> {
     let policy = &site.app.password_policy;
     let password = acceptance.password.map(|password| policy.accept(password));
     let password = password.transpose().map_err(AuthError::from)?;
@@ -123,7 +124,7 @@ pub(super) async fn accept(
         let name = acceptance.name.unwrap_or_default();
         let accepted = accounts.accept_invite(&acceptance.token, roles, &name, password, source);
         let accepted = accepted.await?;
-        Ok(axum::Json(Accepted {
+        Ok(axum::Json(InviteAccepted {
             workspace: accepted.tenant.slug().to_owned(),
             role: accepted.role.map(Into::into),
         }))
