@@ -489,7 +489,7 @@ mod tests {
         );
         let table = answers(&run);
         let starts = |start: &str| table.lines().any(|line| line.starts_with(start));
-        assert!(starts("| log in, wrong password | 17.0 ms |"), "{table}");
+        assert!(starts("| log in, wrong password | 17 ms |"), "{table}");
         assert!(table.contains("| … unknown address | not measured |"));
         assert!(table.contains("| 0.513 | not measured |\n"), "{table}");
         assert!(table.contains("| not measured |  |  |\n"), "{table}");

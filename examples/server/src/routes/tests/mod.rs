@@ -10,8 +10,10 @@ mod mcp_org;
 mod oauth;
 mod people;
 mod proxies;
+mod sessions;
 mod table;
 mod team;
+mod visitor;
 mod workspace;
 
 use std::net::SocketAddr;
