@@ -4,6 +4,7 @@
 //! - [`peers`]: other crates, verifying the same tokens and checking the same claims;
 //! - [`ours`]: what the gate refuses;
 //! - [`floor`]: what the signature alone costs;
+//! - [`distribution`]: whether two things can be told apart by how long they take;
 //! - [`record`]: a result that criterion does not measure;
 //! - [`web`]: the same small service in each framework, bare, behind the gate and behind peers;
 //! - [`load`]: requests over real sockets;
@@ -17,6 +18,7 @@
 //! Everything here panics where it can't be set up or answers something else than expected: a benchmark of the wrong
 //! thing is worse than none.
 
+pub mod distribution;
 mod figures;
 pub mod fixture;
 pub mod floor;

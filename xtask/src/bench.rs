@@ -24,6 +24,7 @@ const PROGRAMS: &[Program] = &[
     Program::plain("million"),
     Program::plain("loopback"),
     Program::plain("flood"),
+    Program::plain("answers"),
 ];
 
 /// The library that counts instructions, whose program has to be of the same version.

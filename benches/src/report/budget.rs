@@ -259,6 +259,26 @@ pub const BUDGETS: &[Budget] = &[
         Figure("flood_queue_full"),
         NONE,
     ),
+    row(
+        "telling refused log-ins apart by time (AUC)",
+        Figure("answers_log_in_auc"),
+        AtMost(0.55),
+    ),
+    row(
+        "telling sign-ups apart by time (AUC)",
+        Figure("answers_sign_up_auc"),
+        AtMost(0.55),
+    ),
+    row(
+        "telling requests for a reset apart by time (AUC)",
+        Figure("answers_forgot_auc"),
+        AtMost(0.55),
+    ),
+    row(
+        "the same of a log-in without a hash for nobody",
+        Figure("answers_naive_auc"),
+        AtLeast(0.99),
+    ),
 ];
 
 impl Budget {

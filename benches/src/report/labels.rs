@@ -83,3 +83,28 @@ pub const FLOOD: &[(&str, &str)] = &[
     ("argon2_runs", "argon2 runs for credentials"),
     ("queue_full", "times that argon2's queue was full"),
 ];
+
+/// Answers that must not tell whether there is an account: those of a table's part, the one that they are compared with
+/// first.
+pub const ANSWERS: &[&[(&str, &str)]] = &[
+    &[
+        ("log_in_wrong", "log in, wrong password"),
+        ("log_in_unknown", "… unknown address"),
+        ("log_in_unverified", "… unverified account"),
+    ],
+    &[("right_right", "log in, right password")],
+    &[
+        ("sign_up_registered", "sign up, registered address"),
+        ("sign_up_new", "… new address"),
+        ("sign_up_unverified", "… unverified account"),
+    ],
+    &[
+        ("forgot_registered", "ask for a reset, registered address"),
+        ("forgot_unknown", "… unknown address"),
+        ("forgot_unverified", "… unverified account"),
+    ],
+    &[
+        ("naive_wrong", "no hash for nobody: wrong password"),
+        ("naive_unknown", "… unknown address"),
+    ],
+];

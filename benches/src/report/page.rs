@@ -31,6 +31,7 @@ pub fn sections(
         ("memory", figures(run, "memory_", labels::MEMORY)),
         ("store", figures_of(run, labels::STORE)),
         ("flood", figures(run, "flood_", labels::FLOOD)),
+        ("answers", answers(run)),
         ("allocations", figures(run, "alloc_", labels::ALLOC)),
         (
             "instructions",
@@ -344,6 +345,32 @@ fn figures_of(run: &Measured, labels: &[(&str, &str)]) -> String {
     table
 }
 
+/// How long each answer takes, and how well it is told by that from the first one of its part.
+fn answers(run: &Measured) -> String {
+    let mut table = head(&["", "median", "p90", "p99", "AUC", "distance"], "---:");
+    for part in labels::ANSWERS {
+        for (place, (name, label)) in part.iter().enumerate() {
+            let value = |what| {
+                let figure = run.figure(&format!("answers_{name}_{what}"));
+                figure.map(|figure| figure.value)
+            };
+            let beside = |what| match place {
+                0 => String::new(),
+                _ => value(what).map_or_else(|| MISSING.to_owned(), digits),
+            };
+            table.push_str(&row(&[
+                *label,
+                &cell(value("p50_ns")),
+                &cell(value("p90_ns")),
+                &cell(value("p99_ns")),
+                &beside("auc"),
+                &beside("distance"),
+            ]));
+        }
+    }
+    table
+}
+
 fn peers(versions: &Versions) -> String {
     let mut table = head(&["crate", "version", "configured"], "---");
     for Peer {
@@ -448,6 +475,24 @@ mod tests {
             ["| a cached key | 512 bytes |", "| another | 1 bytes |"]
         );
         assert_eq!(figures(&run(), "alloc_", &[]), "not measured\n");
+    }
+
+    #[test]
+    fn an_answer_stands_beside_the_first_one_of_its_part() {
+        let run = Measured::of(
+            &[],
+            &[
+                ("answers_log_in_wrong_p50_ns", 17_000_000.0, "ns"),
+                ("answers_log_in_wrong_auc", 0.5, "ratio"),
+                ("answers_log_in_unknown_auc", 0.513, "ratio"),
+            ],
+        );
+        let table = answers(&run);
+        let starts = |start: &str| table.lines().any(|line| line.starts_with(start));
+        assert!(starts("| log in, wrong password | 17 ms |"), "{table}");
+        assert!(table.contains("| … unknown address | not measured |"));
+        assert!(table.contains("| 0.513 | not measured |\n"), "{table}");
+        assert!(table.contains("| not measured |  |  |\n"), "{table}");
     }
 
     #[test]

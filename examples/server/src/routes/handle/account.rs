@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use crate::product::Domain;
 use crate::routes::Site;
 use crate::routes::caller::Person;
-use crate::routes::login::{Comer, Credentials, TokenResponse};
 use crate::web::{Failure, Json, Listed, Paging, domain, rfc3339, schema};
 
 /// A domain to be added.
@@ -26,19 +25,6 @@ pub(super) struct DomainView {
     domain: String,
     #[schema(value_type = schema::Time)]
     created_at: String,
-}
-
-/// `POST /v2/auth/login`: the token reaches every handle that the user has a role in.
-pub(super) async fn login(
-    State(site): State<Site>,
-    comer: Comer,
-    Json(credentials): Json<Credentials>,
-) -> Result<axum::Json<TokenResponse>, Failure> {
-    let app = &site.app;
-    let login = comer.check(app, credentials).await?;
-    let audience = &app.realms.handle_audience;
-    let token = comer.open(app, login, "handle-api", audience, None).await?;
-    Ok(axum::Json(token))
 }
 
 /// `GET /v2/account/domains`
