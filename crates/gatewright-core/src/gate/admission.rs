@@ -191,7 +191,8 @@ impl AnswerFields {
         self.limits.as_ref()
     }
 
-    /// The value of the `set-cookie` field to add, if there is one. The service's own stay.
+    /// The value of the `set-cookie` field to add, if there is one. The service's own stay. No cache may keep that answer,
+    /// whatever the service says of caches: it would hand the cookie on, and make one visitor of many (RFC 9111 §7.3).
     #[must_use]
     #[inline]
     pub fn set_cookie(&self) -> Option<&str> {
