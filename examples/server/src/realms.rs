@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use gatewright_core::cookie::{Cookie, SameSite, TrustedOrigins};
 use gatewright_core::dialect::Dialect;
 use gatewright_core::jwt::{Algorithm, LiveKeys, Verifier, VerifierBuilder, VerifierError};
 use gatewright_core::limit::{Quota, Rate, RateError};
+use gatewright_core::origin::OriginError;
 use gatewright_core::policy::{Limits, Plans, Realm, TokenTrust};
 use gatewright_core::principal::{Mode, Principal, TenantKind};
 use gatewright_core::role::{Roles, RolesError};
 use gatewright_core::scope::{CatalogError, Scope, ScopeCatalog, ScopeSet, ScopeSetError};
+use gatewright_core::session::{VisitorKeys, VisitorTerms, VisitorTermsError, VisitorTrust};
 use gatewright_core::store::Account;
 use gatewright_jwks::TenantRegistry;
 
@@ -22,6 +25,10 @@ pub(crate) static ORG: TenantKind = TenantKind::from_static("org");
 
 /// Calls tools on every connector of the org.
 pub(crate) const MCP_CALL: &Scope = &Scope::from_static("mcp:call");
+
+/// How long a visitor is known who does not come again, and how long in all: 180 days, 400 days.
+const VISITOR_IDLE_SECS: u64 = 180 * 86_400;
+const VISITOR_SECS: u64 = 400 * 86_400;
 
 /// The plan that a tenant begins on.
 pub(crate) const FIRST_PLAN: &str = "free";
@@ -80,10 +87,20 @@ pub(crate) enum RealmsError {
     /// A rate is impossible.
     #[error("a rate is impossible: {0}")]
     Rate(#[from] RateError),
+    /// The terms of visitors contradict each other.
+    #[error(transparent)]
+    VisitorTerms(#[from] VisitorTermsError),
+    /// The public URL is on no origin.
+    #[error("the public URL is of no origin")]
+    Origin(#[from] OriginError),
+    /// The cookie of visitors breaks a rule.
+    #[error("the cookie of visitors cannot be set")]
+    VisitorCookie,
 }
 
 impl Realms {
-    /// The realms of a server that is reached at `public_url` and signs with `keys`. Without `limits` nothing is ever
+    /// The realms of a server that is reached at `public_url`, signs tokens with `keys` and seals the cookies of visitors
+    /// with `visitors`. Without `limits` nothing is ever
     /// refused for being too much, which is for load tests alone.
     ///
     /// # Errors
@@ -92,6 +109,7 @@ impl Realms {
         keys: &Arc<LiveKeys>,
         public_url: &str,
         limits: bool,
+        visitors: VisitorKeys,
     ) -> Result<Self, RealmsError> {
         let workspace_audience = format!("{public_url}/api/v1");
         let handle_audience = format!("{public_url}/v2");
@@ -134,6 +152,7 @@ impl Realms {
                 .trust(trust(verifier(&handle_audience))?)
                 .plans(plans()?)
                 .limits(unless_off(handle_limits))
+                .visitors(visitor_trust(visitors, public_url)?)
                 .build(),
             mcp: Realm::builder("mcp")
                 .dialect(Dialect::JsonRpc)
@@ -192,6 +211,20 @@ impl Realms {
             gateway_audience: gateway_audience.into(),
         })
     }
+}
+
+/// How the visitors of pages are known again.
+fn visitor_trust(keys: VisitorKeys, public_url: &str) -> Result<VisitorTrust, RealmsError> {
+    let cookie = Cookie::host("visitor", SameSite::Lax)
+        .max_age_secs(VISITOR_IDLE_SECS)
+        .build()
+        .map_err(|_mistakes| RealmsError::VisitorCookie)?;
+    Ok(VisitorTrust::new(
+        cookie,
+        Arc::new(keys),
+        VisitorTerms::new(VISITOR_IDLE_SECS, VISITOR_SECS)?,
+        TrustedOrigins::of(public_url)?,
+    ))
 }
 
 /// Whether the caller may do what `scope` names: a user by role, a key by its scopes.
@@ -290,11 +323,18 @@ fn catalog() -> Result<ScopeCatalog, CatalogError> {
 
 #[cfg(test)]
 mod tests {
+    use gatewright_core::session::VisitorKey;
+
     use super::*;
+
+    fn realms(limits: bool) -> Realms {
+        let visitors = VisitorKeys::new(VisitorKey::generate(1).unwrap(), []).unwrap();
+        Realms::new(&Arc::default(), "https://api.test", limits, visitors).unwrap()
+    }
 
     #[test]
     fn every_role_carries_what_the_one_below_does_and_plans_unlock_webhooks() {
-        let realms = Realms::new(&Arc::default(), "https://api.test", true).unwrap();
+        let realms = realms(true);
         for realm in [&realms.workspace, &realms.handle, &realms.gateway] {
             let sets: Vec<_> = realm.roles().iter().map(|(_, _, set)| set).collect();
             assert!(sets.windows(2).all(|pair| pair[0].is_subset_of(pair[1])));
@@ -308,7 +348,7 @@ mod tests {
 
     #[test]
     fn roles_carry_only_scopes_that_may_be_granted() {
-        let realms = Realms::new(&Arc::default(), "https://api.test", false).unwrap();
+        let realms = realms(false);
         for realm in [&realms.workspace, &realms.handle, &realms.gateway] {
             for (_, role, set) in realm.roles().iter() {
                 assert!(realms.catalog.check(set).is_ok(), "{role}");

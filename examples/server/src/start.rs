@@ -29,7 +29,7 @@ use crate::idp_hosts::IdpHosts;
 use crate::mail::{Composer, Delivery, Folder, Mailer, Smtp, SmtpUrl};
 use crate::mcp::OrgConnectors;
 use crate::orgs::{OrgListener, Orgs};
-use crate::product::{Product, ProductError};
+use crate::product::{Product, ProductError, VisitorKeysError};
 use crate::realms::{Realms, RealmsError};
 
 /// How long an access token lives.
@@ -70,6 +70,9 @@ pub(crate) enum StartError {
     /// The realms could not be made.
     #[error(transparent)]
     Realms(#[from] RealmsError),
+    /// The keys of visitors' cookies cannot be had.
+    #[error("the keys of visitors' cookies cannot be had")]
+    VisitorKeys(#[from] VisitorKeysError),
     /// Identity providers of orgs cannot be trusted.
     #[error(transparent)]
     Federation(#[from] FederationError),
@@ -179,7 +182,12 @@ impl Foundation {
     ) -> Result<App, StartError> {
         let product = Product::open(self.store.pool().clone()).await?;
         let signing = Arc::new(self.signing(sealing).await?);
-        let realms = Realms::new(signing.live(), public_url, limits)?;
+        let realms = Realms::new(
+            signing.live(),
+            public_url,
+            limits,
+            product.visitor_keys().await?,
+        )?;
         let registry = Arc::clone(&realms.providers);
         let providers = Arc::new(OrgProviders::new(registry, &idp_hosts, public_url)?);
         let connectors = Arc::<OrgConnectors>::default();

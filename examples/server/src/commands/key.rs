@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gatewright_core::credential::SecretKind;
 use gatewright_core::principal::TenantId;
 use gatewright_core::scope::ScopeSet;
+use gatewright_core::session::{VisitorKey, VisitorKeys};
 use gatewright_core::store::{
     AccountStore, CredentialFilter, CredentialRecord, CredentialStore, PageRequest,
 };
@@ -16,7 +17,7 @@ use crate::accounts;
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::output;
-use crate::realms::{Realms, RealmsError, WORKSPACE};
+use crate::realms::{Realms, WORKSPACE};
 use crate::start::Foundation;
 
 /// The brand of a workspace's keys.
@@ -244,6 +245,12 @@ async fn workspace(foundation: &Foundation, place: &Place) -> Result<TenantId, F
 }
 
 /// The scopes that may be granted depend on no key and no URL, so a command needs neither.
-fn realms() -> Result<Realms, RealmsError> {
-    Realms::new(&Arc::default(), "http://127.0.0.1", false)
+fn realms() -> Result<Realms, Failure> {
+    let visitors = VisitorKeys::new(VisitorKey::generate(1)?, [])?;
+    Ok(Realms::new(
+        &Arc::default(),
+        "http://127.0.0.1",
+        false,
+        visitors,
+    )?)
 }

@@ -6,6 +6,7 @@ mod policy;
 mod signing_key;
 mod token;
 mod user;
+mod visitor_key;
 
 use std::path::PathBuf;
 
@@ -54,6 +55,9 @@ enum Command {
     /// Rotate and list the keys that sign access tokens
     #[command(subcommand)]
     SigningKey(signing_key::Command),
+    /// Replace the keys that seal the cookies of visitors
+    #[command(subcommand)]
+    VisitorKey(visitor_key::Command),
     /// Bring the database's schema up to date
     Migrate,
     /// Look at credentials
@@ -98,6 +102,7 @@ impl Cli {
             Command::User(command) => user::run(command, &settings).await,
             Command::Key(command) => key::run(command, &settings).await,
             Command::SigningKey(command) => signing_key::run(command, settings).await,
+            Command::VisitorKey(command) => visitor_key::run(command, &settings).await,
             Command::Migrate => migrate::run(&settings).await,
             Command::Token(token::Command::Inspect(options)) => {
                 let database = flags.database.is_some();

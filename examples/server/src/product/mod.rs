@@ -8,10 +8,6 @@ mod conversions;
 mod ctx;
 mod domains;
 mod links;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "only the routes of people and visitors use it")
-)]
 mod pages;
 #[cfg_attr(
     not(test),
@@ -19,13 +15,10 @@ mod pages;
 )]
 mod people;
 mod profiles;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "only the routes of people and visitors use it")
-)]
 mod purchases;
 mod sso;
 mod versions;
+mod visitor_keys;
 mod webhooks;
 
 use std::future::Future;
@@ -47,7 +40,10 @@ pub(crate) use conversions::{Counted, NewConversion, Recorded};
 pub(crate) use ctx::CtxKey;
 pub(crate) use domains::Domain;
 pub(crate) use links::Link;
+pub(crate) use pages::{HandlePage, PageContent, PutPage};
+pub(crate) use purchases::PurchaseCode;
 pub(crate) use sso::{SsoConfig, StoredSso};
+pub(crate) use visitor_keys::VisitorKeysError;
 pub(crate) use webhooks::Webhook;
 
 /// The service's own tables. Cheap to clone: all clones share the connections.
@@ -135,6 +131,11 @@ async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
             3,
             "people",
             include_str!("../../migrations/0003_people.sql"),
+        ),
+        migration(
+            4,
+            "visitors",
+            include_str!("../../migrations/0004_visitors.sql"),
         ),
     ]);
     // Beside the books that the store of accounts keeps in the same database.

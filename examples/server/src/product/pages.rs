@@ -40,7 +40,7 @@ pub(crate) enum PutPage {
     Created(HandlePage),
     /// It was there, and says this now.
     Changed(HandlePage),
-    /// The name is another handle's.
+    /// The name is another handle's, or was that of a page that is gone.
     Taken,
 }
 
@@ -70,7 +70,7 @@ impl Product {
     pub(crate) async fn page(&self, slug: &str) -> Result<Option<HandlePage>, StoreError> {
         let row: Option<Row> = sqlx::query_as(
             "SELECT slug, tenant, title, body, paid, created_at, updated_at FROM pages \
-             WHERE slug = ?1",
+             WHERE slug = ?1 AND deleted_at IS NULL",
         )
         .bind(slug)
         .fetch_optional(&self.pool)
@@ -87,7 +87,7 @@ impl Product {
     ) -> Result<Page<HandlePage>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT slug, tenant, title, body, paid, created_at, updated_at FROM pages \
-             WHERE tenant = ?1 AND slug > ?2 ORDER BY slug LIMIT ?3",
+             WHERE tenant = ?1 AND slug > ?2 AND deleted_at IS NULL ORDER BY slug LIMIT ?3",
         )
         .bind(tenant.as_str())
         .bind(page.after().map_or("", Cursor::as_str))
@@ -119,7 +119,8 @@ impl Product {
                     "INSERT INTO pages (slug, tenant, title, body, paid, created_at, updated_at) \
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (slug) DO UPDATE SET \
                      title = excluded.title, body = excluded.body, paid = excluded.paid, \
-                     updated_at = excluded.updated_at WHERE tenant = excluded.tenant \
+                     updated_at = excluded.updated_at \
+                     WHERE tenant = excluded.tenant AND deleted_at IS NULL \
                      RETURNING slug, tenant, title, body, paid, created_at, updated_at",
                 )
                 .bind(slug)
@@ -140,12 +141,73 @@ impl Product {
             Some(page) => PutPage::Changed(page),
         })
     }
+
+    /// Deletes what the handle's page says, and the codes for it that nobody has spent. Its name stays taken for good.
+    /// Answers whether there was such a page.
+    pub(crate) async fn delete_page(
+        &self,
+        tenant: &TenantId,
+        slug: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write(async |mut transaction| {
+            let deleted = sqlx::query(
+                "UPDATE pages SET title = '', body = '', deleted_at = ?3 \
+                 WHERE slug = ?1 AND tenant = ?2 AND deleted_at IS NULL",
+            )
+            .bind(slug)
+            .bind(tenant.as_str())
+            .bind(stored(now))
+            .execute(&mut *transaction)
+            .await?;
+            let was = deleted.rows_affected() > 0;
+            if was {
+                sqlx::query("DELETE FROM purchase_codes WHERE page = ?1 AND used_at IS NULL")
+                    .bind(slug)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await?;
+            Ok(was)
+        })
+        .await
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{Shop, content};
     use super::*;
+
+    #[tokio::test]
+    async fn the_name_of_a_deleted_page_is_never_used_again() {
+        let shop = Shop::open().await;
+        let (product, mine, others) = (&shop.product, &shop.handle, &shop.other_handle);
+        let put = product.put_page(mine, "guide", content(true), 10);
+        put.await.unwrap();
+        assert!(!product.delete_page(others, "guide", 20).await.unwrap());
+        assert!(product.delete_page(mine, "guide", 20).await.unwrap());
+        assert!(!product.delete_page(mine, "guide", 20).await.unwrap());
+        assert_eq!(product.page("guide").await.unwrap(), None);
+        let request = PageRequest::new(None, 5).unwrap();
+        assert!(
+            product
+                .pages(mine, &request)
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
+        for tenant in [mine, others] {
+            let put = product.put_page(tenant, "guide", content(false), 30).await;
+            assert_eq!(put.unwrap(), PutPage::Taken);
+        }
+        let said: (String, String) = sqlx::query_as("SELECT title, body FROM pages")
+            .fetch_one(&product.pool)
+            .await
+            .unwrap();
+        assert_eq!(said, (String::new(), String::new()));
+    }
 
     #[tokio::test]
     async fn a_page_is_created_then_changed_and_its_name_is_its_handles_alone() {

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use gatewright_core::credential::{IdAlphabet, MintError, random_id};
-use gatewright_core::principal::{TenantId, UserId};
+use gatewright_core::principal::{TenantId, UserId, VisitorId};
 use gatewright_core::store::StoreError;
 use gatewright_core::time::Timestamp;
 use zeroize::Zeroizing;
@@ -11,6 +11,18 @@ use super::{Product, stored};
 
 /// 131 random bits.
 const CODE_LENGTH: usize = 22;
+
+/// How many of a visitor's pages are listed.
+const MAX_BOUGHT: i64 = 500;
+
+/// What a code was good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Redeemed {
+    /// The page.
+    pub(crate) page: String,
+    /// Whether the visitor has it only now.
+    pub(crate) now: bool,
+}
 
 /// A code. Secret until it is spent.
 pub(crate) struct PurchaseCode(Zeroizing<String>);
@@ -62,7 +74,8 @@ impl Product {
         self.write(async |mut transaction| {
             let inserted = sqlx::query(
                 "INSERT INTO purchase_codes (digest, page, minted_by, created_at, expires_at) \
-                 SELECT ?1, slug, ?2, ?3, ?4 FROM pages WHERE slug = ?5 AND tenant = ?6 AND paid",
+                 SELECT ?1, slug, ?2, ?3, ?4 FROM pages \
+                 WHERE slug = ?5 AND tenant = ?6 AND paid AND deleted_at IS NULL",
             )
             .bind(code.digest())
             .bind(minted_by.as_str())
@@ -78,28 +91,80 @@ impl Product {
         .await
     }
 
-    /// Spends a code. Answers `true` to exactly one call, and only for the page that the code is for, before it expires.
-    /// One that is tried at another page stays good.
-    pub(crate) async fn spend_purchase_code(
+    /// Spends a code for a visitor, who has bought its page from then on; `None` where the code is unknown, expired, another
+    /// visitor's, or for a page that is gone. Of many who come with a code at once one gets the page. Whoever has the page
+    /// already spends nothing.
+    pub(crate) async fn redeem(
         &self,
-        page: &str,
         code: &PurchaseCode,
+        visitor: &VisitorId,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Redeemed>, StoreError> {
         self.write(async |mut transaction| {
-            let spent = sqlx::query(
-                "UPDATE purchase_codes SET used_at = ?3 \
-                 WHERE digest = ?1 AND page = ?2 AND used_at IS NULL AND expires_at > ?3",
+            let row: Option<(String, bool, bool)> = sqlx::query_as(
+                "SELECT code.page, code.used_at IS NULL AND code.expires_at > ?3, EXISTS \
+                 (SELECT 1 FROM purchase_codes AS own \
+                  WHERE own.used_by = ?2 AND own.page = code.page AND own.digest <> code.digest) \
+                 OR coalesce(code.used_by = ?2, FALSE) \
+                 FROM purchase_codes AS code JOIN pages ON pages.slug = code.page \
+                 WHERE code.digest = ?1 AND pages.deleted_at IS NULL",
             )
             .bind(code.digest())
-            .bind(page)
+            .bind(visitor.to_string())
             .bind(stored(now))
-            .execute(&mut *transaction)
+            .fetch_optional(&mut *transaction)
             .await?;
+            let redeemed = match row {
+                Some((page, true, false)) => {
+                    sqlx::query(
+                        "UPDATE purchase_codes SET used_at = ?3, used_by = ?2 WHERE digest = ?1",
+                    )
+                    .bind(code.digest())
+                    .bind(visitor.to_string())
+                    .bind(stored(now))
+                    .execute(&mut *transaction)
+                    .await?;
+                    Some(Redeemed { page, now: true })
+                }
+                // Their own once more, as after an answer that got lost, or one that they need not spend.
+                Some((page, false, true) | (page, true, true)) => {
+                    Some(Redeemed { page, now: false })
+                }
+                _ => None,
+            };
             transaction.commit().await?;
-            Ok(spent.rows_affected() > 0)
+            Ok(redeemed)
         })
         .await
+    }
+
+    /// Whether the visitor has bought the page.
+    pub(crate) async fn has_bought(
+        &self,
+        visitor: &VisitorId,
+        page: &str,
+    ) -> Result<bool, StoreError> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM purchase_codes WHERE used_by = ?1 AND page = ?2)",
+        )
+        .bind(visitor.to_string())
+        .bind(page)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(StoreError::unavailable)
+    }
+
+    /// The pages that the visitor has bought and that are still there, by name, at most [`MAX_BOUGHT`].
+    pub(crate) async fn bought(&self, visitor: &VisitorId) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT DISTINCT page FROM purchase_codes JOIN pages ON pages.slug = page \
+             WHERE used_by = ?1 AND pages.deleted_at IS NULL ORDER BY page LIMIT ?2",
+        )
+        .bind(visitor.to_string())
+        .bind(MAX_BOUGHT)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(StoreError::unavailable)
     }
 
     /// Deletes codes that expired before anybody spent them. Answers how many. Those that were spent stay on the books.
@@ -160,48 +225,71 @@ mod tests {
         }
     }
 
+    fn visitor() -> VisitorId {
+        VisitorId::generate(1).unwrap()
+    }
+
+    async fn redeem(
+        shop: &Shop,
+        code: &PurchaseCode,
+        who: &VisitorId,
+        at: u64,
+    ) -> Option<Redeemed> {
+        shop.product.redeem(code, who, at).await.unwrap()
+    }
+
+    fn guide(now: bool) -> Option<Redeemed> {
+        let page = "guide".to_owned();
+        Some(Redeemed { page, now })
+    }
+
     #[tokio::test]
-    async fn a_code_is_for_its_page_once_and_in_time() {
+    async fn a_code_is_good_once_and_in_time_and_what_was_bought_is_kept() {
         let shop = Shop::open().await;
-        let product = &shop.product;
         let code = minted(&shop).await;
-        product
-            .put_page(&shop.handle, "other", content(true), 1)
-            .await
-            .unwrap();
-        assert!(
-            !product
-                .spend_purchase_code("other", &code, 20)
-                .await
-                .unwrap()
+        let (ann, bob) = (visitor(), visitor());
+        let unknown = PurchaseCode::generate().unwrap();
+        assert_eq!(redeem(&shop, &unknown, &ann, 20).await, None);
+        assert_eq!(redeem(&shop, &code, &ann, 100).await, None, "expired");
+        assert_eq!(redeem(&shop, &code, &ann, 99).await, guide(true));
+        assert_eq!(
+            redeem(&shop, &code, &ann, 200).await,
+            guide(false),
+            "theirs"
         );
-        let stranger = PurchaseCode::generate().unwrap();
-        assert!(
-            !product
-                .spend_purchase_code("guide", &stranger, 20)
-                .await
-                .unwrap()
-        );
-        assert!(
-            !product
-                .spend_purchase_code("guide", &code, 100)
-                .await
-                .unwrap(),
-            "expired"
-        );
-        assert!(
-            product
-                .spend_purchase_code("guide", &code, 99)
-                .await
-                .unwrap()
-        );
-        assert!(
-            !product
-                .spend_purchase_code("guide", &code, 99)
-                .await
-                .unwrap(),
-            "spent"
-        );
+        assert_eq!(redeem(&shop, &code, &bob, 99).await, None, "spent");
+        assert!(shop.product.has_bought(&ann, "guide").await.unwrap());
+        assert!(!shop.product.has_bought(&ann, "other").await.unwrap());
+        assert!(!shop.product.has_bought(&bob, "guide").await.unwrap());
+        assert_eq!(shop.product.bought(&ann).await.unwrap(), ["guide"]);
+        assert!(shop.product.bought(&bob).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_has_the_page_spends_no_second_code() {
+        let shop = Shop::open().await;
+        let (first, second) = (minted(&shop).await, minted(&shop).await);
+        let (ann, bob) = (visitor(), visitor());
+        assert_eq!(redeem(&shop, &first, &ann, 20).await, guide(true));
+        assert_eq!(redeem(&shop, &second, &ann, 20).await, guide(false));
+        assert_eq!(redeem(&shop, &second, &bob, 20).await, guide(true));
+        // Spent by another now, which says nothing to who tries it.
+        let third = minted(&shop).await;
+        assert_eq!(redeem(&shop, &third, &visitor(), 100).await, None);
+        assert_eq!(shop.product.bought(&ann).await.unwrap(), ["guide"]);
+    }
+
+    #[tokio::test]
+    async fn a_code_for_a_page_that_is_gone_is_none() {
+        let shop = Shop::open().await;
+        let (spent, code) = (minted(&shop).await, minted(&shop).await);
+        let ann = visitor();
+        assert_eq!(redeem(&shop, &spent, &ann, 20).await, guide(true));
+        let deleted = shop.product.delete_page(&shop.handle, "guide", 30).await;
+        assert!(deleted.unwrap());
+        assert_eq!(redeem(&shop, &spent, &ann, 40).await, None);
+        assert_eq!(redeem(&shop, &code, &visitor(), 40).await, None);
+        assert!(shop.product.bought(&ann).await.unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -211,14 +299,9 @@ mod tests {
         let mut all = tokio::task::JoinSet::new();
         for _ in 0..20 {
             let (product, code) = (shop.product.clone(), code.clone());
-            all.spawn(async move {
-                product
-                    .spend_purchase_code("guide", &code, 20)
-                    .await
-                    .unwrap()
-            });
+            all.spawn(async move { product.redeem(&code, &visitor(), 20).await.unwrap() });
         }
-        let spent = all.join_all().await.into_iter().filter(|spent| *spent);
+        let spent = all.join_all().await.into_iter().flatten();
         assert_eq!(spent.count(), 1);
     }
 
@@ -237,13 +320,7 @@ mod tests {
         ] {
             let code = PurchaseCode::generate().unwrap();
             assert!(!mint(&shop, tenant, page, &code).await, "{page}");
-            assert!(
-                !shop
-                    .product
-                    .spend_purchase_code(page, &code, 20)
-                    .await
-                    .unwrap()
-            );
+            assert_eq!(redeem(&shop, &code, &visitor(), 20).await, None);
         }
     }
 
@@ -252,12 +329,7 @@ mod tests {
         let shop = Shop::open().await;
         let code = minted(&shop).await;
         let spent = minted(&shop).await;
-        assert!(
-            shop.product
-                .spend_purchase_code("guide", &spent, 20)
-                .await
-                .unwrap()
-        );
+        assert_eq!(redeem(&shop, &spent, &visitor(), 20).await, guide(true));
         let kept: Vec<(Vec<u8>,)> = sqlx::query_as("SELECT digest FROM purchase_codes")
             .fetch_all(&shop.product.pool)
             .await
@@ -266,12 +338,6 @@ mod tests {
         assert_eq!(shop.product.forget_purchase_codes(99).await.unwrap(), 0);
         assert_eq!(shop.product.forget_purchase_codes(100).await.unwrap(), 1);
         assert_eq!(shop.product.forget_purchase_codes(100).await.unwrap(), 0);
-        assert!(
-            !shop
-                .product
-                .spend_purchase_code("guide", &code, 20)
-                .await
-                .unwrap()
-        );
+        assert_eq!(redeem(&shop, &code, &visitor(), 20).await, None);
     }
 }

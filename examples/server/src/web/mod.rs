@@ -1,5 +1,6 @@
 //! What handlers share of HTTP: bodies, pages, fields, failures.
 
+mod cookie;
 mod failure;
 mod field;
 mod json;
@@ -12,6 +13,7 @@ mod shown;
 mod source;
 mod times;
 
+pub(crate) use cookie::set_cookie;
 pub(crate) use failure::Failure;
 pub(crate) use field::{MAX_SCOPES, domain, email, name, one_of, scopes, slug, text, url, whole};
 pub(crate) use json::{Json, OptionalJson, arrived};

@@ -1,13 +1,16 @@
 //! The handle API, `/v2`: people by role in the handle, personal access tokens by scope where a route takes them.
 
 mod account;
+mod auth;
 mod billing;
 mod collaborators;
 mod conversions;
 mod handles;
 mod links;
 mod operations;
+mod pages;
 mod tokens;
+mod visitor;
 mod webhooks;
 
 use gatewright_axum::{GuardedRouter, delete, get, post, put};
@@ -28,7 +31,9 @@ pub(super) fn routes(gate: &Gate, realms: &Realms) -> GuardedRouter<Site> {
     let hooks = |scope: &str| pat(scope).feature("webhooks");
 
     GuardedRouter::new(gate.clone(), realms.handle.clone())
-        .route("/auth/login", post(Policy::public(), account::login))
+        .route("/auth/login", post(Policy::public(), auth::login))
+        .route("/auth/refresh", post(Policy::public(), auth::refresh))
+        .route("/auth/logout", post(Policy::public(), auth::logout))
         .route(
             "/handles",
             get(signed_in(), handles::list).post(signed_in(), handles::create),
@@ -56,6 +61,20 @@ pub(super) fn routes(gate: &Gate, realms: &Realms) -> GuardedRouter<Site> {
         .route(
             "/handles/{handle}/links/{slug}",
             get(role("creator"), links::show).put(role("creator"), links::put),
+        )
+        .route(
+            "/handles/{handle}/pages",
+            get(role("operator"), pages::list),
+        )
+        .route(
+            "/handles/{handle}/pages/{page}",
+            get(role("operator"), pages::show)
+                .put(role("operator"), pages::put)
+                .delete(role("operator"), pages::remove),
+        )
+        .route(
+            "/handles/{handle}/pages/{page}/purchase-codes",
+            post(role("owner"), pages::mint),
         )
         .route(
             "/public/handles/{handle}/links",
@@ -94,6 +113,15 @@ pub(super) fn routes(gate: &Gate, realms: &Realms) -> GuardedRouter<Site> {
         .route(
             "/public/conversions",
             post(Policy::public(), conversions::record),
+        )
+        .route(
+            "/public/pages/{page}",
+            get(Policy::visitor(), visitor::page),
+        )
+        .route("/visitor/me", get(Policy::visitor(), visitor::me))
+        .route(
+            "/visitor/entitlements",
+            post(Policy::visitor(), visitor::buy),
         )
         .route("/coverage", get(Policy::public(), coverage::coverage))
 }

@@ -3,15 +3,19 @@
 use gatewright_core::error::ErrorCode;
 use serde_json::{Value, json};
 
-use super::{account, billing, collaborators, conversions, handles, links, tokens, webhooks};
+use super::{
+    account, auth, billing, collaborators, conversions, handles, links, pages, tokens, visitor,
+    webhooks,
+};
 use crate::routes::credentials::{RotateBody, login_refusals};
-use crate::routes::login::{Credentials, TokenResponse};
 use crate::web::{Operation, Operations};
 
 const SESSIONS: &str = "Sessions";
 const HANDLES: &str = "Handles";
 const TOKENS: &str = "Personal access tokens";
 const LINKS: &str = "Links";
+const PAGES: &str = "Pages";
+const VISITORS: &str = "Visitors";
 const CONVERSIONS: &str = "Conversions";
 const WEBHOOKS: &str = "Webhooks";
 const ACCOUNT: &str = "Account";
@@ -19,19 +23,50 @@ const BILLING: &str = "Billing";
 
 /// Those under `/v2`.
 pub(in crate::routes) fn operations(at: &mut Operations) {
-    at.at(
-        "POST /auth/login",
-        Operation::new(SESSIONS, "Log in")
-            .takes::<Credentials>()
-            .answers::<TokenResponse>(200, "A token for the handle API")
-            .refuses(&login_refusals()),
-    );
+    of_sessions(at);
     of_handles(at);
     of_tokens(at);
     of_links(at);
+    of_pages(at);
+    of_visitors(at);
     of_conversions(at);
     of_webhooks(at);
     of_accounts(at);
+}
+
+fn of_sessions(at: &mut Operations) {
+    at.at(
+        "POST /auth/login",
+        Operation::new(SESSIONS, "Log in")
+            .about(
+                "The answer sets the cookie `_10x_admin_refresh`, which goes to `/v2/auth` alone and carries the session \
+                 on when the access token has expired.",
+            )
+            .takes::<auth::HandleLogin>()
+            .answers::<auth::SessionToken>(200, "A token for the handle API")
+            .refuses(&login_refusals()),
+    )
+    .at(
+        "POST /auth/refresh",
+        Operation::new(SESSIONS, "Carry a session on")
+            .about(
+                "Takes the cookie `_10x_admin_refresh`, once: the answer sets another. Whoever comes with one that was \
+                 used before, or with two, is logged out.",
+            )
+            .answers::<auth::SessionToken>(200, "A new token for the handle API")
+            .refuses(&[
+                ErrorCode::RefreshTokenMissing,
+                ErrorCode::InvalidRefreshToken,
+                ErrorCode::ForbiddenOrigin,
+            ]),
+    )
+    .at(
+        "POST /auth/logout",
+        Operation::new(SESSIONS, "Log out")
+            .about("Takes the cookie `_10x_admin_refresh`. The session's access tokens end with it.")
+            .answers_nothing("There is no session any longer, or there was none")
+            .refuses(&[ErrorCode::ForbiddenOrigin]),
+    );
 }
 
 fn of_handles(at: &mut Operations) {
@@ -148,6 +183,72 @@ fn of_links(at: &mut Operations) {
     );
 }
 
+fn page_name() -> Value {
+    json!({"type": "string", "pattern": "^[a-z0-9-]{3,40}$", "examples": ["guide"]})
+}
+
+fn of_pages(at: &mut Operations) {
+    let one = |summary: &str| Operation::new(PAGES, summary).path("page", "The page", &page_name());
+    let place = "/handles/{handle}/pages";
+    at.at(
+        &format!("GET {place}"),
+        Operation::new(PAGES, "List pages").lists::<pages::PageView>("The pages, by name"),
+    )
+    .at(
+        &format!("GET {place}/{{page}}"),
+        one("Show a page")
+            .answers::<pages::PageView>(200, "The page")
+            .refuses(&[ErrorCode::NotFound]),
+    )
+    .at(
+        &format!("PUT {place}/{{page}}"),
+        one("Create a page, or change it")
+            .about("No two handles have pages of one name, and the name of a page that was deleted is never free again.")
+            .takes::<pages::NewPage>()
+            .answers::<pages::PageView>(200, "The page is changed")
+            .answers::<pages::PageView>(201, "The page is created")
+            .refuses(&[ErrorCode::Conflict]),
+    )
+    .at(
+        &format!("DELETE {place}/{{page}}"),
+        one("Delete a page")
+            .answers_nothing("It is deleted")
+            .refuses(&[ErrorCode::NotFound]),
+    )
+    .at(
+        &format!("POST {place}/{{page}}/purchase-codes"),
+        one("Mint a purchase code")
+            .about("The code is shown once. One visitor can buy the page with it, within 30 days unless told otherwise.")
+            .may_take(&pages::NewCode::described())
+            .answers::<pages::MintedCode>(201, "The code")
+            .refuses(&[ErrorCode::NotFound, ErrorCode::Conflict]),
+    );
+}
+
+fn of_visitors(at: &mut Operations) {
+    at.at(
+        "GET /public/pages/{page}",
+        Operation::new(VISITORS, "Read a page")
+            .about("A paid page asks for the scope `pages.read:` and its name, which a purchase code gives.")
+            .path("page", "The page", &page_name())
+            .answers::<visitor::PublicPage>(200, "The page")
+            .refuses(&[ErrorCode::NotFound, ErrorCode::InsufficientScope]),
+    )
+    .at(
+        "GET /visitor/me",
+        Operation::new(VISITORS, "Say who the visitor is")
+            .answers::<visitor::VisitorView>(200, "The visitor, and what it bought"),
+    )
+    .at(
+        "POST /visitor/entitlements",
+        Operation::new(VISITORS, "Buy a page with a purchase code")
+            .takes::<visitor::Purchase>()
+            .answers::<visitor::Entitlement>(200, "The visitor has the page already; the code is not spent for it")
+            .answers::<visitor::Entitlement>(201, "The visitor has the page")
+            .refuses(&[ErrorCode::NotFound]),
+    );
+}
+
 fn of_conversions(at: &mut Operations) {
     at.at(
         "POST /public/conversions",
@@ -194,7 +295,7 @@ fn coverage() -> Value {
                     "type": "object",
                     "required": ["mode"],
                     "properties": {
-                        "mode": {"type": "string", "enum": ["JWT", "PAT", "API_KEY", "EXTERNAL"]},
+                        "mode": {"type": "string", "enum": ["JWT", "PAT", "API_KEY", "EXTERNAL", "VISITOR_COOKIE"]},
                         "scopes": {"type": "array", "items": {"type": "string"}},
                         "role": {"type": "string"},
                         "feature": {"type": "string"},

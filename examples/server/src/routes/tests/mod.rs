@@ -268,7 +268,6 @@ async fn app(
         now,
     );
     let signing = Arc::new(signing.await.unwrap());
-    let realms = Arc::new(Realms::new(signing.live(), public_url, limits).unwrap());
     let hashing = || PoolConfig::new(Argon2Settings::insecure_for_tests());
     let tags = guard_tag_keys(&*store).await.unwrap();
     let gate = Gate::builder(store.clone(), Coherence::SingleProcess, tags)
@@ -277,8 +276,11 @@ async fn app(
         .audit(audit.clone())
         .build()
         .unwrap();
-    let catalog = Arc::clone(&realms.catalog);
     let product = Product::open(store.pool().clone()).await.unwrap();
+    let visitors = product.visitor_keys().await.unwrap();
+    let realms = Realms::new(signing.live(), public_url, limits, visitors).unwrap();
+    let realms = Arc::new(realms);
+    let catalog = Arc::clone(&realms.catalog);
     let idp_hosts = Arc::new(IdpHosts::parse(&idp_hosts.join(",")).unwrap());
     let registry = Arc::clone(&realms.providers);
     let providers = OrgProviders::new(registry, &idp_hosts, public_url).unwrap();
