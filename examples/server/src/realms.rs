@@ -242,7 +242,7 @@ fn workspace_roles() -> Result<Roles, RealmsError> {
     Roles::builder()
         .role(
             "member",
-            ScopeSet::parse("users.read keys.read keys.write")?,
+            ScopeSet::parse("users.read users.write keys.read keys.write")?,
         )
         .role("manager", ScopeSet::parse("team.read team.keys.read")?)
         // Also what later versions will name: an admin's keys need no new minting then.
@@ -300,9 +300,14 @@ fn org_plans() -> Result<Plans, RealmsError> {
 fn catalog() -> Result<ScopeCatalog, CatalogError> {
     ScopeCatalog::builder()
         .declare("users.read", "See your profile")
+        .declare("users.write", "Change your profile and the ways you log in")
         .declare("keys.read", "See your own API keys")
         .declare("keys.write", "Mint, rotate and revoke your own API keys")
         .declare("team.read", "See who is in the workspace")
+        .declare(
+            "team.write",
+            "Invite people, change their roles and remove them",
+        )
         .declare("team.keys.read", "See every API key of the workspace")
         .declare(
             "team.keys.write",
@@ -315,6 +320,8 @@ fn catalog() -> Result<ScopeCatalog, CatalogError> {
         .declare("webhooks.write", "Create and delete webhook subscriptions")
         .declare("mcp:call", "Call tools on every connector of the org")
         .implies("keys.write", "keys.read")
+        .implies("users.write", "users.read")
+        .implies("team.write", "team.read")
         .implies("team.keys.write", "team.keys.read")
         .implies("links.write", "links.read")
         .implies("webhooks.write", "webhooks.read")

@@ -8,7 +8,7 @@ use gatewright_core::error::{AuthError, Cause};
 use gatewright_core::hash::Phc;
 use gatewright_core::principal::{SessionId, Subject, TenantId, UserId};
 use gatewright_core::store::{Account, AccountStore, RevocationStore, TokenRef};
-use gatewright_issuer::Grant;
+use gatewright_issuer::{Grant, IssuedToken};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -47,6 +47,17 @@ pub(super) struct TokenResponse {
     #[schema(value_type = String)]
     token_type: &'static str,
     expires_in: u64,
+}
+
+impl TokenResponse {
+    /// What was issued.
+    pub(super) fn of(issued: IssuedToken) -> Self {
+        Self {
+            access_token: Shown(issued.access_token),
+            token_type: "bearer",
+            expires_in: issued.expires_in,
+        }
+    }
 }
 
 /// Checks a password.
@@ -135,11 +146,7 @@ impl LoggedIn {
             event = event.tenant(tenant.clone());
         }
         app.audit.record(event);
-        Ok(TokenResponse {
-            access_token: Shown(issued.access_token),
-            token_type: "bearer",
-            expires_in: issued.expires_in,
-        })
+        Ok(TokenResponse::of(issued))
     }
 
     /// Notes that nothing is issued, for all that the password was right, and answers the refusal.

@@ -28,6 +28,23 @@ pub(crate) struct Slug(String);
 )]
 pub(crate) struct MailAddress(String);
 
+/// A mail address that mail can be sent to.
+#[derive(ToSchema)]
+#[schema(
+    pattern = "^[A-Za-z0-9_+-]{1,30}([.][A-Za-z0-9_+-]{1,30})?@[A-Za-z0-9-]{1,60}([.][A-Za-z0-9-]{1,60}){0,2}$",
+    examples("you@example.com")
+)]
+pub(crate) struct Mailbox(String);
+
+/// A role in a workspace.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum TeamRole {
+    Member,
+    Manager,
+    Admin,
+}
+
 /// An absolute URL of the scheme `http` or `https`, without user information.
 #[derive(ToSchema)]
 #[schema(

@@ -309,6 +309,7 @@ async fn app(
         passwords,
         realms,
         audit,
+        provider: None,
         proxies: None,
         public_url: public_url.into(),
     }

@@ -10,7 +10,10 @@ use crate::realms::WORKSPACE;
 use crate::routes::Site;
 use crate::routes::caller::Member;
 use crate::routes::login::{self, Credentials, TokenResponse};
-use crate::web::{Failure, Json, Listed, Paging, SameOrigin, Source, rfc3339, schema};
+use crate::web::{Failure, Json, SameOrigin, Source, rfc3339, schema};
+
+/// What people log in with, in their tokens.
+pub(super) const CLIENT: &str = "workspace-api";
 
 /// `POST /api/v1/users/login`: the token names one workspace, that of the body or the first by slug.
 pub(super) async fn login(
@@ -40,7 +43,7 @@ pub(super) async fn login(
     };
     let tenant = Some(membership.tenant.id());
     let audience = &app.realms.workspace_audience;
-    let token = logged_in.issue(app, source, "workspace-api", audience, tenant)?;
+    let token = logged_in.issue(app, source, CLIENT, audience, tenant)?;
     Ok(axum::Json(token))
 }
 
@@ -84,27 +87,4 @@ pub(super) async fn me(
         role: member.role().map(str::to_owned),
         created_at: rfc3339(account.created_at),
     }))
-}
-
-/// One of the team.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TeamMember {
-    id: String,
-    email: String,
-    role: String,
-}
-
-/// `GET /api/v1/users/team`
-pub(super) async fn team(
-    State(site): State<Site>,
-    member: Member,
-    Paging(page): Paging,
-) -> Result<Listed<TeamMember>, Failure> {
-    let members = site.app.store.members(member.tenant.id(), &page).await?;
-    let members = members.map(|member| TeamMember {
-        id: member.user.to_string(),
-        email: member.email,
-        role: member.role.into(),
-    });
-    Ok(members.into())
 }
