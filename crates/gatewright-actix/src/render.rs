@@ -62,6 +62,10 @@ const CDN_CACHE_CONTROL: &str = "cdn-cache-control";
 /// The cookie that the gate gives the caller, beside those of the service, unless it sets the same, in an answer that no
 /// cache may keep. Not for refusals.
 pub(crate) fn put_set_cookie(headers: &mut HeaderMap, fields: &AnswerFields) {
+    // Nearly every answer: not even the service's own fields are looked at.
+    if fields.set_cookie().is_none() {
+        return;
+    }
     let own = headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes);
     if let Some(line) = fields.set_cookie_beside(own)
         && let Ok(mut value) = HeaderValue::from_str(line)

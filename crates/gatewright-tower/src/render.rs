@@ -107,6 +107,10 @@ const CDN_CACHE_CONTROL: &str = "cdn-cache-control";
 /// cache may keep. Not for refusals.
 #[inline]
 pub(crate) fn put_set_cookie<B>(response: &mut Response<B>, fields: &AnswerFields) {
+    // Nearly every answer: not even the service's own fields are looked at.
+    if fields.set_cookie().is_none() {
+        return;
+    }
     let own = response.headers().get_all(SET_COOKIE).iter();
     if let Some(line) = fields.set_cookie_beside(own.map(HeaderValue::as_bytes))
         && let Ok(mut value) = HeaderValue::from_str(line)

@@ -96,7 +96,7 @@ impl Admitted {
         AnswerFields {
             verified,
             vary: match &self.principal {
-                Some(caller) if policy.accepts(Mode::Visitor) && caller.mode() == Mode::Visitor => {
+                Some(caller) if caller.mode() == Mode::Visitor && policy.accepts(Mode::Visitor) => {
                     Vary::of_visitor(policy)
                 }
                 Some(_) => Vary::No,
