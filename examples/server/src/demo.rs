@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::accounts::{self, NewUser};
 use crate::app::App;
 use crate::failure::Failure;
-use crate::product::Connector;
+use crate::product::{Connector, PageContent, PurchaseCode};
 use crate::realms::MCP_CALL;
 use crate::routes::connector_id;
 use crate::start::Foundation;
@@ -22,6 +22,15 @@ const WORKSPACE: &str = "demo";
 const HANDLE: &str = "demo";
 const PLAN: &str = "pro";
 const ORG: &str = "acme-corp";
+/// A page that visitors pay for.
+const PAGE: PageContent<'static> = PageContent {
+    title: "The demonstration",
+    body: "Whoever reads this has paid for it.",
+    paid: true,
+};
+const PAGE_NAME: &str = "demo-page";
+/// How long its purchase code is good, in seconds: a day.
+const CODE_SECS: u64 = 86_400;
 /// Connectors: what they are called, and their type.
 const CONNECTORS: [(&str, &str); 2] = [("Clock", "clock"), ("Text", "text")];
 const PAT_SCOPES: &str = "links.read links.write analytics.read webhooks.read webhooks.write";
@@ -47,10 +56,13 @@ pub(crate) struct Demo {
     client_id: String,
     #[serde(serialize_with = "exposed")]
     client_secret: Zeroizing<String>,
+    page: &'static str,
+    #[serde(serialize_with = "exposed")]
+    purchase_code: Zeroizing<String>,
 }
 
 impl Demo {
-    /// Makes a verified user with a workspace, a handle, an org with two connectors, and a credential of every kind.
+    /// Makes a verified user with a workspace, a handle with a page, an org with two connectors, and a credential of every kind.
     ///
     /// # Errors
     /// [`Failure`] where the database or the system does not go along.
@@ -87,6 +99,13 @@ impl Demo {
             };
             app.product.insert_connector(&org, &connector).await?;
         }
+        let code = PurchaseCode::generate()?;
+        let (now, product) = (foundation.now(), &app.product);
+        product.put_page(&handle, PAGE_NAME, PAGE, now).await?;
+        let end = now.saturating_add(CODE_SECS);
+        product
+            .insert_purchase_code(&handle, PAGE_NAME, &code, &user.user, now, end)
+            .await?;
         let scopes = ScopeSet::from(MCP_CALL.clone());
         let authority = Authority::operator();
         let clients = app.clients();
@@ -112,6 +131,8 @@ impl Demo {
             org_key: mint("apx_live_sk", org, scopes).await?,
             client_id: client.id.to_string(),
             client_secret: Zeroizing::new(client.secret.expose().to_owned()),
+            page: PAGE_NAME,
+            purchase_code: Zeroizing::new(code.expose().to_owned()),
         })
     }
 
@@ -128,9 +149,12 @@ impl Demo {
             org_key,
             client_id,
             client_secret,
+            page,
+            purchase_code,
             ..
         } = self;
         let (password, api_key, pat) = (&**password, &**api_key, &**pat);
+        let code = &**purchase_code;
         let (org_key, client_secret) = (&**org_key, &**client_secret);
         format!(
             "\nTry it:\n\n\
@@ -140,7 +164,12 @@ impl Demo {
              curl -H 'X-API-Key: {org_key}' {base_url}/api/connectors\n\
              curl -H 'X-API-Key: {org_key}' -H 'Content-Type: application/json' -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{{}}}}' {base_url}/mcp/{org}\n\
              curl -d grant_type=client_credentials -d client_id={client_id} -d client_secret={client_secret} {base_url}/oauth/token\n\
-             curl -H 'Content-Type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}' {base_url}/api/v1/users/login\n"
+             curl -H 'Content-Type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}' {base_url}/api/v1/users/login\n\
+             \nWith a jar for cookies: log in, carry the session on, buy a page, read it.\n\n\
+             curl -c cookies.txt -H 'Content-Type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}' {base_url}/v2/auth/login\n\
+             curl -b cookies.txt -c cookies.txt -X POST {base_url}/v2/auth/refresh\n\
+             curl -b cookies.txt -c cookies.txt -H 'Content-Type: application/json' -d '{{\"code\":\"{code}\"}}' {base_url}/v2/visitor/entitlements\n\
+             curl -b cookies.txt -c cookies.txt {base_url}/v2/public/pages/{page}\n"
         )
     }
 
@@ -188,6 +217,8 @@ mod tests {
             org_key: secret("apx_live_sk_c"),
             client_id: "apx_client_d".to_owned(),
             client_secret: secret("apx_secret_e"),
+            page: PAGE_NAME,
+            purchase_code: secret("f"),
         }
     }
 
@@ -214,6 +245,8 @@ mod tests {
                 "org_key": "apx_live_sk_c",
                 "client_id": "apx_client_d",
                 "client_secret": "apx_secret_e",
+                "page": "demo-page",
+                "purchase_code": "f",
             })
         );
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
@@ -232,7 +265,7 @@ mod tests {
             .lines()
             .filter(|line| line.starts_with("curl"))
             .collect();
-        assert_eq!(lines.len(), 7);
+        assert_eq!(lines.len(), 11);
         assert!(
             lines
                 .iter()

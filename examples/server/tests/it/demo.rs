@@ -52,7 +52,7 @@ async fn every_line_that_it_prints_works_as_it_is() {
     let lines = server
         .wait_for(|server| {
             let lines = curl_lines(&server.out());
-            (lines.len() >= 7).then_some(lines)
+            (lines.len() >= 11).then_some(lines)
         })
         .expect("too few lines");
     for line in &lines {
@@ -68,6 +68,7 @@ async fn every_line_that_it_prints_works_as_it_is() {
         "pat",
         "org_key",
         "client_secret",
+        "purchase_code",
     ] {
         let value = demo[field].as_str().unwrap();
         assert!(all.contains(value), "no line with the {field}");
@@ -90,7 +91,14 @@ async fn its_file_is_for_its_owner_alone_and_says_the_truth() {
             .unwrap_or_else(|| panic!("no {name}: {demo}"))
     };
     assert_eq!(field("base_url"), server.base);
-    for secret in ["password", "api_key", "pat", "org_key", "client_secret"] {
+    for secret in [
+        "password",
+        "api_key",
+        "pat",
+        "org_key",
+        "client_secret",
+        "purchase_code",
+    ] {
         server.keep_secret(field(secret));
     }
 

@@ -22,6 +22,7 @@ mod at_rest;
 mod availability;
 mod commands;
 mod conversions;
+mod cookies;
 mod cost;
 mod crash;
 mod demo;

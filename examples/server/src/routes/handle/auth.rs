@@ -202,3 +202,44 @@ fn answer(app: &App, carried: &CarriedSession, epoch: u64) -> Result<Response, F
     };
     Ok((set_cookie(&line)?, axum::Json(token)).into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use gatewright_core::store::PageRequest;
+
+    use super::*;
+    use crate::routes::tests::{PASSWORD, Server};
+
+    #[tokio::test]
+    async fn a_password_that_was_changed_since_it_was_checked_opens_no_session() {
+        let server = Server::start().await;
+        let user = server.person("ada").await;
+        let app = &server.app;
+        let login = app.accounts.log_in("ada@acme.test", PASSWORD, None).await;
+        let login = login.unwrap();
+        let hash = app.passwords.hash(PASSWORD.as_bytes()).unwrap().await;
+        let now = app.gate.clock().now();
+        let set = app.store.set_password(&user, hash.unwrap(), None, now);
+        app.gate.changes().publish(set.await.unwrap());
+        let opened = app
+            .sessions
+            .open(NewSession::new(user.clone(), CLIENT))
+            .await;
+        let refused = still_right(app, &login, &opened.unwrap().session, None).await;
+        assert_eq!(refused.unwrap_err().code(), ErrorCode::InvalidCredentials);
+        let page = PageRequest::new(None, 10).unwrap();
+        assert!(
+            app.sessions
+                .list(&user, &page)
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
+
+        let login = app.accounts.log_in("ada@acme.test", PASSWORD, None).await;
+        let opened = app.sessions.open(NewSession::new(user, CLIENT)).await;
+        let passes = still_right(app, &login.unwrap(), &opened.unwrap().session, None).await;
+        assert!(passes.is_ok());
+    }
+}

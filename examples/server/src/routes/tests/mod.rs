@@ -9,7 +9,9 @@ mod mcp;
 mod mcp_org;
 mod oauth;
 mod proxies;
+mod sessions;
 mod table;
+mod visitor;
 mod workspace;
 
 use std::net::SocketAddr;
