@@ -24,7 +24,8 @@ const ADD: &str =
     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
 // Whoever was made a member before the account was stands in the list without an address.
 pub(crate) const NAME_MEMBER: &str = "UPDATE memberships SET email = $2 WHERE user_id = $1";
-pub(crate) const SET_PASSWORD: &str = "UPDATE accounts SET password = $2 WHERE id = $1";
+pub(crate) const SET_PASSWORD: &str = "UPDATE accounts SET password = $2
+    WHERE id = $1 AND ($3 IS NULL OR password = $3)";
 pub(crate) const SWAP_PASSWORD: &str =
     "UPDATE accounts SET password = $3 WHERE id = $1 AND password = $2";
 pub(crate) const VERIFY: &str =
@@ -112,13 +113,18 @@ impl<D: Dialect> AccountStore for SqlStore<D> {
     fn set_password<'a>(
         &'a self,
         user: &'a UserId,
+        expected: Option<&'a Phc>,
         password: Phc,
         keep: Option<&'a SessionId>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         Box::pin(async move {
             let mut write = self.write().await?;
-            let args = [user.as_str().into(), password.as_str().into()];
+            let args = [
+                user.as_str().into(),
+                password.as_str().into(),
+                expected.map(Phc::as_str).into(),
+            ];
             if write.execute(SET_PASSWORD, &args).await? == 0 {
                 return Ok(Unpublished::unchanged(false));
             }

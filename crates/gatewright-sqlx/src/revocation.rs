@@ -14,6 +14,8 @@ pub(crate) const STANDING: &str = "SELECT
     (SELECT COUNT(*) FROM ended_sessions WHERE id = $3),
     (SELECT COUNT(*) FROM denied_tokens WHERE jti = $4)";
 
+pub(crate) const USER_EPOCH: &str = "SELECT epoch FROM epochs WHERE kind = 'user' AND id = $1";
+
 const RAISE: &str = "INSERT INTO epochs (kind, id, epoch) VALUES ($1, $2, 1)
     ON CONFLICT (kind, id) DO UPDATE SET epoch = epochs.epoch + 1 RETURNING epoch";
 
@@ -120,6 +122,16 @@ impl<D: Dialect> RevocationStore for SqlStore<D> {
             Ok(sessions + tokens)
         })
     }
+}
+
+/// The user's epoch within a transaction that does more.
+pub(crate) async fn user_epoch<D: Dialect>(
+    write: &mut Write<D>,
+    user: &UserId,
+) -> Result<u64, StoreError> {
+    let rows = write.fetch(USER_EPOCH, &[user.as_str().into()]).await?;
+    rows.first()
+        .map_or(Ok(0), |row| Columns::<D>::of(row).number("epochs.epoch"))
 }
 
 pub(crate) async fn raise_user_epoch<D: Dialect>(

@@ -3,13 +3,13 @@
 use gatewright_core::principal::{SessionId, TenantId, UserId};
 use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
-    BoxFuture, ChangeKey, InsertOutcome, Page, PageRequest, RefreshPlace, RefreshRecord,
+    BoxFuture, ChangeKey, OpenOutcome, Page, PageRequest, RefreshPlace, RefreshRecord,
     RefreshRotation, SessionFilter, SessionRecord, SessionStore, StoreError, Unpublished,
 };
 use gatewright_core::time::Timestamp;
 
 use crate::dialect::{Arg, Columns, Dialect};
-use crate::revocation::END_SESSION;
+use crate::revocation::{END_SESSION, user_epoch};
 use crate::store::{SqlStore, Write};
 
 /// A query for whole records: all begin with the same columns, in the order in which [`record`] reads them.
@@ -89,7 +89,8 @@ impl<D: Dialect> SessionStore for SqlStore<D> {
         &self,
         session: SessionRecord,
         first: Option<TokenDigest>,
-    ) -> BoxFuture<'_, Result<InsertOutcome, StoreError>> {
+        epoch: Option<u64>,
+    ) -> BoxFuture<'_, Result<OpenOutcome, StoreError>> {
         Box::pin(async move {
             let args = [
                 session.id.as_str().into(),
@@ -104,19 +105,25 @@ impl<D: Dialect> SessionStore for SqlStore<D> {
                 session.ended_at.into(),
             ];
             let mut write = self.write().await?;
+            // In Postgres the epoch's row would have to be locked first.
+            if let Some(epoch) = epoch
+                && user_epoch(&mut write, &session.user).await? != epoch
+            {
+                return Ok(OpenOutcome::EpochOver);
+            }
             let rows = write.fetch(OPEN, &args).await?;
             let Some(row) = rows.first() else {
-                return Ok(InsertOutcome::IdTaken);
+                return Ok(OpenOutcome::IdTaken);
             };
             if let Some(first) = first {
                 let seq: u64 = Columns::<D>::of(row).number("sessions.seq")?;
                 let args = [digest(&first), seq.into()];
                 if write.execute(ADD_TOKEN, &args).await? == 0 {
-                    return Ok(InsertOutcome::IdTaken);
+                    return Ok(OpenOutcome::IdTaken);
                 }
             }
             write.commit().await?;
-            Ok(InsertOutcome::Inserted)
+            Ok(OpenOutcome::Opened)
         })
     }
 

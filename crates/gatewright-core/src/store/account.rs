@@ -78,10 +78,14 @@ pub trait AccountStore: Send + Sync {
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// Changes the password, raises the user's epoch and ends the user's sessions but `keep`, all in one step: every token
-    /// issued before is refused, and no session that was open before is carried on. Answers whether the account exists.
+    /// issued before is refused, and no session that was open before is carried on.
+    ///
+    /// With an `expected` hash, only if that still stands there. Answers whether it was done; otherwise the account does not
+    /// exist, or has another password by now.
     fn set_password<'a>(
         &'a self,
         user: &'a UserId,
+        expected: Option<&'a Phc>,
         password: Phc,
         keep: Option<&'a SessionId>,
         now: Timestamp,

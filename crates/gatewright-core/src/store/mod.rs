@@ -34,7 +34,8 @@ pub use people::{
 };
 pub use revocation::{RevocationStore, TokenRef, TokenStanding};
 pub use session::{
-    RefreshPlace, RefreshRecord, RefreshRotation, SessionFilter, SessionRecord, SessionStore,
+    OpenOutcome, RefreshPlace, RefreshRecord, RefreshRotation, SessionFilter, SessionRecord,
+    SessionStore,
 };
 pub use tenant::{Member, Membership, MembershipStore, RemoveOutcome, RoleOutcome, TenantRef};
 

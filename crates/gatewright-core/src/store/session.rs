@@ -1,6 +1,6 @@
 //! Login sessions, and the line of refresh tokens that carries one on.
 
-use super::{BoxFuture, InsertOutcome, Page, PageRequest, StoreError, Unpublished};
+use super::{BoxFuture, Page, PageRequest, StoreError, Unpublished};
 use crate::principal::{SessionId, TenantId, UserId};
 use crate::session::TokenDigest;
 use crate::time::Timestamp;
@@ -171,18 +171,34 @@ pub enum SessionFilter<'a> {
     InTenant(&'a TenantId),
 }
 
+/// What became of a session that was to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenOutcome {
+    /// It is open.
+    Opened,
+    /// The id or the token is known already; try others.
+    IdTaken,
+    /// The user's revocation epoch is another by now. What the login was judged by, such as a password, may be so too.
+    EpochOver,
+}
+
 /// Where login sessions live.
 ///
 /// A session that ends before its time also ends its access tokens: in the same step it is noted as
 /// [`RevocationStore::end_session`](super::RevocationStore::end_session) does, until the session's `expires_at`.
 pub trait SessionStore: Send + Sync {
-    /// Opens a session, with the first token of its line where it is to be carried on. [`InsertOutcome::IdTaken`] where the
-    /// id or the token is known already. A store cuts `idle_expires_at` to the session's `expires_at`.
+    /// Opens a session, with the first token of its line where it is to be carried on. A store cuts `idle_expires_at` to the
+    /// session's `expires_at`.
+    ///
+    /// With an `epoch`, only if that still is the user's, judged and done in one step: a login by a password that is changed
+    /// meanwhile is then either ended by that change or not opened at all.
     fn open_session(
         &self,
         session: SessionRecord,
         first: Option<TokenDigest>,
-    ) -> BoxFuture<'_, Result<InsertOutcome, StoreError>>;
+        epoch: Option<u64>,
+    ) -> BoxFuture<'_, Result<OpenOutcome, StoreError>>;
 
     /// The session with this id, live or not.
     fn session<'a>(

@@ -10,6 +10,7 @@ use gatewright_core::principal::UserId;
 use gatewright_core::store::{Account, TokenRef};
 
 use super::Accounts;
+use crate::NewSession;
 use crate::credential::{internal, store_failed};
 
 /// Somebody whose password was right, and whose address is proven.
@@ -19,6 +20,14 @@ pub struct LoggedIn {
     pub account: Account,
     /// The revocation epoch of the account, read before its password was: what is issued now is of this epoch.
     pub epoch: u64,
+}
+
+impl LoggedIn {
+    /// A session for them, to be opened; refused if their password is changed before it is.
+    #[must_use]
+    pub fn session(&self, client: impl Into<Box<str>>) -> NewSession {
+        NewSession::new(self.account.id.clone(), client).of_epoch(self.epoch)
+    }
 }
 
 impl fmt::Debug for LoggedIn {

@@ -247,7 +247,9 @@ impl Accounts {
     /// Replaces the password, and ends all sessions.
     async fn set_password(&self, user: &UserId, password: Phc) -> Result<bool, AuthError> {
         let told = self.tell_if_dropped(user);
-        let set = self.store.set_password(user, password, None, self.now());
+        let set = self
+            .store
+            .set_password(user, None, password, None, self.now());
         let is_set = self
             .gate
             .changes()

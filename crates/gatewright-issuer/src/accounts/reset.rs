@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use gatewright_core::audit::AuditKind;
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
-use gatewright_core::hash::Phc;
 use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::store::{Account, MailedPurpose};
 
@@ -103,26 +102,17 @@ impl Accounts {
         password.suits(&[email, &account.name])?;
         let hash = self.hash(&password).await?;
         self.void_resets(user).await?;
-        // A reset that was made while this one hashed would be undone by somebody who knows an older password.
-        let text = |account: &Account| {
-            account
-                .password
-                .as_ref()
-                .map(Phc::as_str)
-                .map(str::to_owned)
-        };
-        if text(&self.verified(user).await?) != text(&account) {
-            return Err(AuthError::new(ErrorCode::Conflict));
-        }
         let told = self.tell_if_dropped(user);
-        let set = self.store.set_password(user, hash, keep, self.now());
+        // A reset that was made while this one hashed would be undone by somebody who knows an older password.
+        let known = account.password.as_ref();
+        let set = self.store.set_password(user, known, hash, keep, self.now());
         let is_set = self
             .gate
             .changes()
             .publish(set.await.map_err(store_failed)?);
         told.done();
         if !is_set {
-            return Err(AuthError::new(ErrorCode::NotFound));
+            return Err(AuthError::new(ErrorCode::Conflict));
         }
         self.password_changed(&account, source);
         Ok(())

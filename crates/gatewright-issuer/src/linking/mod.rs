@@ -246,7 +246,10 @@ impl LoginLinks {
         if account.password.is_some() {
             // There is no way to have none again, so it gets one that nobody has.
             let nobodys = unknown_password()?;
-            let set = self.store.set_password(user, nobodys, None, now).await?;
+            let set = self
+                .store
+                .set_password(user, None, nobodys, None, now)
+                .await?;
             changes.publish(set);
         }
         let ended = self

@@ -5,6 +5,7 @@ use std::fmt;
 use gatewright_core::error::{AuthError, ErrorCode};
 use gatewright_core::store::{Account, StoreError};
 
+use crate::NewSession;
 use crate::credential::store_failed;
 
 /// Somebody whom an identity provider has proven.
@@ -61,6 +62,14 @@ pub struct LinkedUser {
     pub epoch: u64,
     /// How the account was come by.
     pub outcome: LinkOutcome,
+}
+
+impl LinkedUser {
+    /// A session for them, to be opened; refused if their epoch changes before it is.
+    #[must_use]
+    pub fn session(&self, client: impl Into<Box<str>>) -> NewSession {
+        NewSession::new(self.account.id.clone(), client).of_epoch(self.epoch)
+    }
 }
 
 impl fmt::Debug for LinkedUser {

@@ -15,11 +15,15 @@ pub struct NewSession {
     pub(super) client: Box<str>,
     pub(super) tenant: Option<TenantId>,
     pub(super) label: Box<str>,
+    pub(super) epoch: Option<u64>,
 }
 
 impl NewSession {
     /// A session of a user who has just proven who they are. `client` is the application, the `client_id` of the session's
     /// access tokens.
+    ///
+    /// Where the proof took time, as a password does, [`of_epoch`](Self::of_epoch) belongs to it: better begin with
+    /// [`LoggedIn::session`](crate::LoggedIn::session) or [`LinkedUser::session`](crate::LinkedUser::session).
     #[must_use]
     pub fn new(user: UserId, client: impl Into<Box<str>>) -> Self {
         Self {
@@ -27,7 +31,16 @@ impl NewSession {
             client: client.into(),
             tenant: None,
             label: "".into(),
+            epoch: None,
         }
+    }
+
+    /// Opens it only if this still is the user's revocation epoch, the one that was read before the proof was judged.
+    /// Otherwise a login by an old password could open its session just after the change that ended all others.
+    #[must_use]
+    pub const fn of_epoch(mut self, epoch: u64) -> Self {
+        self.epoch = Some(epoch);
+        self
     }
 
     /// For one tenant.

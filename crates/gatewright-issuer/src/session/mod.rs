@@ -16,7 +16,7 @@ use gatewright_core::gate::Gate;
 use gatewright_core::principal::{SessionId, Subject, TenantId, UserId};
 use gatewright_core::session::RefreshToken;
 use gatewright_core::store::{
-    ChangeKey, InsertOutcome, Page, PageRequest, SessionFilter, SessionRecord, SessionStore,
+    ChangeKey, OpenOutcome, Page, PageRequest, SessionFilter, SessionRecord, SessionStore,
 };
 use gatewright_core::time::{Moment, Timestamp};
 
@@ -79,7 +79,9 @@ impl Sessions {
     /// session with a new id (ASVS 7.2.4). Telling the audit of the login is for the caller, who knows how it was proven.
     ///
     /// # Errors
-    /// `temporarily_unavailable` when the store cannot answer, `internal_error` when the system gives no random bytes.
+    /// `invalid_credentials` where the user's epoch is no longer [the login's](NewSession::of_epoch): the password was changed
+    /// in the meantime, say. `temporarily_unavailable` when the store cannot answer, `internal_error` when the system gives no
+    /// random bytes.
     pub async fn open(&self, new: NewSession) -> Result<CarriedSession, AuthError> {
         let refresh = RefreshToken::generate().map_err(internal)?;
         let lifetime = self.terms.absolute_secs();
@@ -124,9 +126,13 @@ impl Sessions {
             session.label.clone_from(&new.label);
             session.idle_expires_at = now.saturating_add(idle).min(session.expires_at);
             let first = refresh.map(RefreshToken::digest);
-            let opened = self.store.open_session(session.clone(), first).await;
-            if opened.map_err(store_failed)? == InsertOutcome::Inserted {
-                return Ok(session);
+            let opened = self.store.open_session(session.clone(), first, new.epoch);
+            match opened.await.map_err(store_failed)? {
+                OpenOutcome::Opened => return Ok(session),
+                OpenOutcome::EpochOver => {
+                    return Err(AuthError::new(ErrorCode::InvalidCredentials));
+                }
+                _ => {}
             }
         }
         Err(AuthError::new(ErrorCode::InternalError))

@@ -9,7 +9,7 @@ use gatewright_core::error::{AuthError, Cause};
 use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
-    BoxFuture, InsertOutcome, MemoryStore, Page, PageRequest, RefreshPlace, RefreshRecord,
+    BoxFuture, MemoryStore, OpenOutcome, Page, PageRequest, RefreshPlace, RefreshRecord,
     RefreshRotation, SessionFilter, SessionRecord, SessionStore, StoreError, Unpublished,
 };
 use gatewright_core::time::Timestamp;
@@ -141,8 +141,9 @@ impl SessionStore for Wayward {
         &self,
         session: SessionRecord,
         first: Option<TokenDigest>,
-    ) -> BoxFuture<'_, Result<InsertOutcome, StoreError>> {
-        self.answer(self.memory.open_session(session, first))
+        epoch: Option<u64>,
+    ) -> BoxFuture<'_, Result<OpenOutcome, StoreError>> {
+        self.answer(self.memory.open_session(session, first, epoch))
     }
 
     fn session<'a>(

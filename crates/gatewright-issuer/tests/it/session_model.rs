@@ -298,8 +298,13 @@ impl Real {
             Asked::Password(user, keep) => {
                 let password = PASSWORD.parse::<Phc>().unwrap();
                 let memory = &self.logins.world.store.memory;
-                let changed =
-                    memory.set_password(&self.users[*user], password, keep.as_ref(), model.now);
+                let changed = memory.set_password(
+                    &self.users[*user],
+                    None,
+                    password,
+                    keep.as_ref(),
+                    model.now,
+                );
                 let changes = self.logins.world.gate.changes();
                 assert!(changes.publish(changed.await.unwrap()));
                 Answer::Done

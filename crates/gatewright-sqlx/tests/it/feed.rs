@@ -89,7 +89,7 @@ async fn what_one_process_changes_another_forgets() {
             5 => drop(writer.raise_user_epoch(&alice()).await.unwrap()),
             6 => drop(
                 writer
-                    .set_password(&alice(), hash(4), None, 0)
+                    .set_password(&alice(), None, hash(4), None, 0)
                     .await
                     .unwrap(),
             ),

@@ -3,7 +3,7 @@
 use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
-    Account, AccountStore, ChangeKey, Changes, InsertOutcome, MembershipStore, RefreshPlace,
+    Account, AccountStore, ChangeKey, Changes, MembershipStore, OpenOutcome, RefreshPlace,
     RefreshRotation, RevocationStore, SessionFilter, SessionRecord, SessionStore, TokenRef,
 };
 use gatewright_sqlx::SqliteStore;
@@ -20,8 +20,8 @@ pub(crate) async fn open(store: &SqliteStore, id: &str, first: u8) -> SessionId 
     let id = SessionId::new(id).unwrap();
     let mut record = SessionRecord::new(id.clone(), alice(), "web", NOW, NOW + 1_000);
     record.tenant = Some(acme());
-    let opened = store.open_session(record, Some(token(first))).await;
-    assert_eq!(opened.unwrap(), InsertOutcome::Inserted);
+    let opened = store.open_session(record, Some(token(first)), None).await;
+    assert_eq!(opened.unwrap(), OpenOutcome::Opened);
     id
 }
 
@@ -128,7 +128,7 @@ async fn a_new_password_whose_caller_hangs_up_is_whole_or_not_at_all() {
     // As many as there are hashes.
     for round in 0..26_u8 {
         let session = open(&store, &format!("ses_{round}"), round).await;
-        let mut setting = store.set_password(&alice, hash(round), None, NOW);
+        let mut setting = store.set_password(&alice, None, hash(round), None, NOW);
         // The last one stays on the line.
         let patience = if round == 25 {
             u32::MAX
@@ -179,7 +179,7 @@ async fn other_processes_hear_of_each_session_that_ended() {
             ),
             1 => drop(
                 writer
-                    .set_password(&alice(), hash(1), None, NOW)
+                    .set_password(&alice(), None, hash(1), None, NOW)
                     .await
                     .unwrap(),
             ),

@@ -5,7 +5,7 @@ use gatewright_core::principal::{SessionId, TenantId, UserId};
 use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
     AcceptOutcome, Account, AccountStore, InsertOutcome, Invite, InviteStore, LinkedLogin,
-    LinkedLoginStore, MailedPurpose, MailedToken, MailedTokenStore, Page, PageRequest,
+    LinkedLoginStore, MailedPurpose, MailedToken, MailedTokenStore, OpenOutcome, Page, PageRequest,
     RefreshRecord, RefreshRotation, SessionFilter, SessionRecord, SessionStore, UnlinkOutcome,
     Unpublished,
 };
@@ -37,11 +37,12 @@ impl<S: AccountStore> AccountStore for Outage<S> {
     fn set_password<'a>(
         &'a self,
         user: &'a UserId,
+        expected: Option<&'a Phc>,
         password: Phc,
         keep: Option<&'a SessionId>,
         now: Timestamp,
     ) -> Answer<'a, Unpublished<bool>> {
-        self.reach(|store| store.set_password(user, password, keep, now))
+        self.reach(|store| store.set_password(user, expected, password, keep, now))
     }
 
     fn swap_password<'a>(&'a self, user: &'a UserId, old: &'a Phc, new: Phc) -> Answer<'a, bool> {
@@ -54,8 +55,9 @@ impl<S: SessionStore> SessionStore for Outage<S> {
         &self,
         session: SessionRecord,
         first: Option<TokenDigest>,
-    ) -> Answer<'_, InsertOutcome> {
-        self.reach(|store| store.open_session(session, first))
+        epoch: Option<u64>,
+    ) -> Answer<'_, OpenOutcome> {
+        self.reach(|store| store.open_session(session, first, epoch))
     }
 
     fn session<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<SessionRecord>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
-    ChangeKey, Cursor, InsertOutcome, PageRequest, RefreshPlace, RefreshRotation, RemoveOutcome,
+    ChangeKey, Cursor, OpenOutcome, PageRequest, RefreshPlace, RefreshRotation, RemoveOutcome,
     SessionFilter, SessionRecord, TokenRef,
 };
 use gatewright_core::time::Timestamp;
@@ -24,8 +24,8 @@ impl<S: Store> World<S> {
 
     async fn open_record(&self, record: SessionRecord, first: u16) -> SessionId {
         let id = record.id.clone();
-        let opened = self.store.open_session(record, Some(token(first))).await;
-        assert_eq!(opened.unwrap(), InsertOutcome::Inserted);
+        let opened = self.store.open_session(record, Some(token(first)), None).await;
+        assert_eq!(opened.unwrap(), OpenOutcome::Opened);
         id
     }
 
@@ -112,8 +112,8 @@ pub async fn a_session_comes_back_whole<S: Store>(store: Arc<S>) {
     }
     let mut long = record("ses_long", &world.alice);
     long.idle_expires_at = END + 1;
-    let opened = world.store.open_session(long, None).await.unwrap();
-    assert_eq!(opened, InsertOutcome::Inserted);
+    let opened = world.store.open_session(long, None, None).await.unwrap();
+    assert_eq!(opened, OpenOutcome::Opened);
     assert_eq!(world.record(&session_id("ses_long")).await.idle_expires_at, END);
 
     assert_eq!(world.store.session(&session_id("ses_none")).await.unwrap(), None);
@@ -128,8 +128,8 @@ pub async fn a_known_session_or_token_is_not_opened<S: Store>(store: Arc<S>) {
     let before = world.record(&first).await;
     // 1 is a parent by now; 3 is new.
     for (id, number) in [("ses_1", 3), ("ses_2", 1), ("ses_2", 2), ("ses_1", 1)] {
-        let refused = world.store.open_session(record(id, &world.bob), Some(token(number))).await;
-        assert_eq!(refused.unwrap(), InsertOutcome::IdTaken, "{id} with {number}");
+        let refused = world.store.open_session(record(id, &world.bob), Some(token(number)), None).await;
+        assert_eq!(refused.unwrap(), OpenOutcome::IdTaken, "{id} with {number}");
     }
     assert_eq!(world.record(&first).await, before);
     assert_eq!(world.store.session(&session_id("ses_2")).await.unwrap(), None);
@@ -143,10 +143,10 @@ pub async fn of_many_sessions_of_one_token_one_is_opened<S: Store>(store: Arc<S>
     let outcomes = together((0..16).map(|number| {
         let world = world.clone();
         let record = record(&format!("ses_{number}"), &world.alice);
-        async move { world.store.open_session(record, Some(token(1))).await.unwrap() }
+        async move { world.store.open_session(record, Some(token(1)), None).await.unwrap() }
     }))
     .await;
-    assert_eq!(count(&outcomes, &InsertOutcome::Inserted), 1);
+    assert_eq!(count(&outcomes, &OpenOutcome::Opened), 1);
     assert_eq!(world.live(&world.alice, NOW).await.len(), 1);
 }
 
@@ -444,7 +444,7 @@ pub async fn a_new_password_ends_the_other_sessions<S: Store>(store: Arc<S>) {
     let bobs = world.open("bobs", &world.bob, 1).await;
     let kept = world.open("ses_2", &world.alice, 2).await;
     let (first, second) = (world.open("ses_3", &world.alice, 3).await, world.open("ses_4", &world.alice, 4).await);
-    let set = world.store.set_password(&world.alice, hash(1), Some(&kept), NOW + 5);
+    let set = world.store.set_password(&world.alice, None, hash(1), Some(&kept), NOW + 5);
     let mut keys = changed(&[&first, &second]);
     keys.push(ChangeKey::User("usr_alice".into()));
     assert!(publishing(&keys, set).await);
@@ -456,18 +456,59 @@ pub async fn a_new_password_ends_the_other_sessions<S: Store>(store: Arc<S>) {
     assert!(world.step(&kept, 2, 22, NOW + 6).await);
 
     // Somebody else's session is not kept by naming it.
-    assert!(settled(world.store.set_password(&world.alice, hash(2), Some(&bobs), NOW + 7).await));
+    assert!(settled(world.store.set_password(&world.alice, None, hash(2), Some(&bobs), NOW + 7).await));
     assert!(world.live(&world.alice, NOW).await.is_empty());
     assert!(world.is_noted(&kept).await);
     assert_eq!(world.live(&world.bob, NOW).await, std::slice::from_ref(&bobs));
-    assert!(settled(world.store.set_password(&world.bob, hash(3), None, NOW + 8).await));
+    assert!(settled(world.store.set_password(&world.bob, None, hash(3), None, NOW + 8).await));
     assert!(world.live(&world.bob, NOW).await.is_empty());
 
     // Who has no account has no password; the sessions stay for whoever opened them.
     let guest = user("usr_guest");
     world.open("guests", &guest, 5).await;
-    assert!(!settled(world.store.set_password(&guest, hash(4), None, NOW + 9).await));
+    assert!(!settled(world.store.set_password(&guest, None, hash(4), None, NOW + 9).await));
     assert_eq!(world.live(&guest, NOW).await.len(), 1);
+}
+
+/// A login is of the epoch that it was judged under: what was proven before the password changed opens nothing after it.
+pub async fn a_login_of_an_epoch_that_is_over_opens_nothing<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    let open = async |id: &str, number, epoch| {
+        let opened = world.store.open_session(record(id, &world.alice), Some(token(number)), epoch).await;
+        opened.unwrap()
+    };
+    assert_eq!(open("ses_1", 1, Some(0)).await, OpenOutcome::Opened);
+    settled(world.store.raise_user_epoch(&world.bob).await);
+    assert_eq!(open("ses_2", 2, Some(0)).await, OpenOutcome::Opened, "it is Bob's that was raised");
+    settled(world.store.set_password(&world.alice, None, hash(1), None, NOW).await);
+    for epoch in [0, 2] {
+        assert_eq!(open("ses_3", 3, Some(epoch)).await, OpenOutcome::EpochOver, "{epoch}");
+    }
+    assert_eq!(world.store.session(&session_id("ses_3")).await.unwrap(), None);
+    assert_eq!(world.place(3).await, None);
+    assert_eq!(open("ses_3", 3, Some(1)).await, OpenOutcome::Opened);
+    assert_eq!(open("ses_4", 4, None).await, OpenOutcome::Opened);
+}
+
+/// No session of an older login is open after a new password, however the two race.
+pub async fn no_login_outlives_a_new_password<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    for round in 0..8_u16 {
+        together((0..9_u16).map(|task| {
+            let world = world.clone();
+            async move {
+                if task == 4 {
+                    assert!(settled(world.store.set_password(&world.alice, None, hash(round), None, NOW).await));
+                    return;
+                }
+                let record = record(&format!("ses_{round}_{task}"), &world.alice);
+                let first = token(round * 100 + task);
+                world.store.open_session(record, Some(first), Some(u64::from(round))).await.unwrap();
+            }
+        }))
+        .await;
+        assert!(world.live(&world.alice, NOW).await.is_empty());
+    }
 }
 
 /// No session that was open before a new password is carried on after it, however the two race.
@@ -482,7 +523,7 @@ pub async fn no_rotation_outlives_a_new_password<S: Store>(store: Arc<S>) {
             let (world, session) = (world.clone(), sessions.get(usize::from(task)).cloned());
             async move {
                 let Some(session) = session else {
-                    assert!(settled(world.store.set_password(&world.alice, hash(round), None, NOW + 1).await));
+                    assert!(settled(world.store.set_password(&world.alice, None, hash(round), None, NOW + 1).await));
                     return;
                 };
                 for step in 0..10 {

@@ -74,7 +74,7 @@ async fn out_of_reach_nothing_about_people_is_answered() {
         (
             "set_password",
             store
-                .set_password(user, hash.clone(), None, NOW)
+                .set_password(user, None, hash.clone(), None, NOW)
                 .await
                 .err(),
         ),
@@ -84,7 +84,7 @@ async fn out_of_reach_nothing_about_people_is_answered() {
         ),
         (
             "open_session",
-            store.open_session(record, Some(token)).await.err(),
+            store.open_session(record, Some(token), None).await.err(),
         ),
         ("session", store.session(session).await.err()),
         ("find_refresh", store.find_refresh(&token).await.err()),

@@ -124,13 +124,18 @@ impl AccountStore for MemoryStore {
     fn set_password<'a>(
         &'a self,
         user: &'a UserId,
+        expected: Option<&'a Phc>,
         password: Phc,
         keep: Option<&'a SessionId>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         Box::pin(async move {
             let mut state = self.write();
-            let Some(account) = state.accounts.by_id.get_mut(user) else {
+            let account = state.accounts.by_id.get_mut(user);
+            let Some(account) = account.filter(|account| {
+                let stands = account.password.as_ref().map(Phc::as_str);
+                expected.is_none_or(|expected| stands == Some(expected.as_str()))
+            }) else {
                 return Ok(Unpublished::unchanged(false));
             };
             account.password = Some(password);

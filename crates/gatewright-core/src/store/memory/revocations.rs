@@ -23,6 +23,10 @@ impl Revocations {
         raise(&mut self.users, user)
     }
 
+    pub(super) fn user_epoch(&self, user: &str) -> u64 {
+        self.users.get(user).copied().unwrap_or(0)
+    }
+
     pub(super) fn end_session(&mut self, session: &str, keep_until: Timestamp) {
         note(&mut self.sessions, session, keep_until);
     }

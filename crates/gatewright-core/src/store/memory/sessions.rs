@@ -7,7 +7,7 @@ use super::{MemoryStore, State};
 use crate::principal::{SessionId, UserId};
 use crate::session::TokenDigest;
 use crate::store::{
-    BoxFuture, ChangeKey, InsertOutcome, Page, PageRequest, RefreshPlace, RefreshRecord,
+    BoxFuture, ChangeKey, OpenOutcome, Page, PageRequest, RefreshPlace, RefreshRecord,
     RefreshRotation, SessionFilter, SessionRecord, SessionStore, StoreError, Unpublished,
 };
 use crate::time::Timestamp;
@@ -63,10 +63,10 @@ impl Sessions {
         self.rows.get(self.by_id.get(id)?)
     }
 
-    fn open(&mut self, mut record: SessionRecord, first: Option<TokenDigest>) -> InsertOutcome {
+    fn open(&mut self, mut record: SessionRecord, first: Option<TokenDigest>) -> OpenOutcome {
         let known = first.is_some_and(|token| self.by_token.contains_key(&token));
         if known || self.by_id.contains_key(&record.id) {
-            return InsertOutcome::IdTaken;
+            return OpenOutcome::IdTaken;
         }
         record.idle_expires_at = record.idle_expires_at.min(record.expires_at);
         self.last += 1;
@@ -80,7 +80,7 @@ impl Sessions {
             grace: None,
         };
         self.rows.insert(self.last, session);
-        InsertOutcome::Inserted
+        OpenOutcome::Opened
     }
 
     fn find(&self, token: &TokenDigest) -> Option<RefreshRecord> {
@@ -195,8 +195,16 @@ impl SessionStore for MemoryStore {
         &self,
         session: SessionRecord,
         first: Option<TokenDigest>,
-    ) -> BoxFuture<'_, Result<InsertOutcome, StoreError>> {
-        Box::pin(async move { Ok(self.write().sessions.open(session, first)) })
+        epoch: Option<u64>,
+    ) -> BoxFuture<'_, Result<OpenOutcome, StoreError>> {
+        Box::pin(async move {
+            let mut state = self.write();
+            let current = state.revocations.user_epoch(session.user.as_str());
+            if epoch.is_some_and(|epoch| epoch != current) {
+                return Ok(OpenOutcome::EpochOver);
+            }
+            Ok(state.sessions.open(session, first))
+        })
     }
 
     fn session<'a>(

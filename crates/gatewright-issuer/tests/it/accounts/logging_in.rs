@@ -1,6 +1,7 @@
 //! OWASP ASVS 5.0, 6.3: who tries passwords learns nothing, and locks nobody out.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use futures_util::future::{FutureExt as _, join_all};
 use gatewright_core::audit::AuditKind;
@@ -8,9 +9,10 @@ use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::hash::{Argon2Settings, PoolConfig};
 use gatewright_core::principal::UserId;
 
-use gatewright_core::store::{AccountStore, RevocationStore};
+use gatewright_core::store::{AccountStore, PageRequest, RevocationStore};
+use gatewright_issuer::Sessions;
 
-use super::{CAROL, ELSEWHERE, HERE, HERS, People};
+use super::{CAROL, ELSEWHERE, HERE, HERS, People, accepted, code_of};
 
 #[tokio::test]
 async fn asvs_6_3_8_failing_logins_cannot_be_told_apart() {
@@ -158,6 +160,41 @@ async fn a_full_queue_is_an_overload_and_counts_for_no_failure() {
 }
 
 #[tokio::test]
+async fn asvs_7_4_3_a_login_by_an_old_password_opens_no_session() {
+    let people = People::new().await;
+    let carol = people.account(CAROL, Some(HERS), true).await;
+    let sessions = Sessions::new(
+        people.world.gate.clone(),
+        Arc::new(people.memory.clone()),
+        people.world.events.clone(),
+    );
+    let login = people.accounts.log_in(CAROL, HERS, HERE).await.unwrap();
+    let opened = sessions.open(login.session("app")).await.unwrap();
+    assert_eq!(opened.session.user, carol);
+
+    // Whoever knows the old password is quick, but not quick enough.
+    let late = people.accounts.log_in(CAROL, HERS, HERE).await.unwrap();
+    let new = accepted("another password");
+    let changed = people
+        .accounts
+        .change_password(&carol, HERS, new, None, HERE);
+    changed.await.unwrap();
+    let refused = code_of(sessions.open(late.session("app")).await);
+    assert_eq!(refused, Err(ErrorCode::InvalidCredentials));
+    let refused = sessions.open_without_refresh(late.session("app"), 60).await;
+    assert_eq!(code_of(refused), Err(ErrorCode::InvalidCredentials));
+    let live = sessions.list(&carol, &PageRequest::first()).await.unwrap();
+    assert_eq!(live.items, []);
+
+    let login = people
+        .accounts
+        .log_in(CAROL, "another password", HERE)
+        .await;
+    let opened = sessions.open(login.unwrap().session("app")).await.unwrap();
+    assert_eq!(opened.session.user, carol);
+}
+
+#[tokio::test]
 async fn asvs_7_4_3_no_login_by_an_old_password_is_of_the_new_epoch() {
     for call in 0..3 {
         let people = People::new().await;
@@ -166,7 +203,9 @@ async fn asvs_7_4_3_no_login_by_an_old_password_is_of_the_new_epoch() {
         let other = people.passwords.hash(b"another password").unwrap();
         let other = other.await.unwrap();
         people.store.meanwhile(call, move |memory| {
-            let changed = memory.set_password(&carol, other, None, 1).now_or_never();
+            let changed = memory
+                .set_password(&carol, None, other, None, 1)
+                .now_or_never();
             assert!(changes.publish(changed.unwrap().unwrap()));
         });
         // Of what is read the password is the last, so it is the new one by then.

@@ -249,7 +249,7 @@ pass_on! { 'a
         insert_account(account: Account) -> InsertOutcome;
         verify_account(user: &'a UserId, password: Option<Phc>) -> bool;
         set_name(user: &'a UserId, name: &'a str) -> bool;
-        set_password(user: &'a UserId, password: Phc, keep: Option<&'a SessionId>, now: Timestamp)
+        set_password(user: &'a UserId, expected: Option<&'a Phc>, password: Phc, keep: Option<&'a SessionId>, now: Timestamp)
             -> Unpublished<bool>;
         swap_password(user: &'a UserId, old: &'a Phc, new: Phc) -> bool;
     }

@@ -6,8 +6,7 @@ use gatewright_core::error::ErrorCode;
 use gatewright_core::hash::{Argon2Settings, PoolConfig};
 use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::store::{
-    AccountStore, InsertOutcome, PageRequest, RevocationStore, SessionRecord, SessionStore,
-    TokenRef,
+    AccountStore, OpenOutcome, PageRequest, RevocationStore, SessionRecord, SessionStore, TokenRef,
 };
 
 use super::{CAROL, ELSEWHERE, HERE, HERS, People, THEIRS, accepted, code_of, finished};
@@ -24,8 +23,8 @@ impl People {
     async fn opens_session(&self, user: &UserId, id: &str) -> SessionId {
         let (id, now) = (SessionId::new(id).unwrap(), self.world.now());
         let session = SessionRecord::new(id.clone(), user.clone(), "app", now, now + 9 * HOUR);
-        let opened = self.memory.open_session(session, None).await.unwrap();
-        assert_eq!(opened, InsertOutcome::Inserted);
+        let opened = self.memory.open_session(session, None, None).await.unwrap();
+        assert_eq!(opened, OpenOutcome::Opened);
         id
     }
 

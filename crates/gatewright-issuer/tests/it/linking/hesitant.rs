@@ -8,9 +8,9 @@ use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
     Account, AccountStore, BoxFuture, InsertOutcome, LinkedLogin, LinkedLoginStore, MailedPurpose,
-    MailedToken, MailedTokenStore, MemoryStore, Page, PageRequest, RefreshRecord, RefreshRotation,
-    RevocationStore, SessionFilter, SessionRecord, SessionStore, StoreError, TokenRef,
-    TokenStanding, UnlinkOutcome, Unpublished,
+    MailedToken, MailedTokenStore, MemoryStore, OpenOutcome, Page, PageRequest, RefreshRecord,
+    RefreshRotation, RevocationStore, SessionFilter, SessionRecord, SessionStore, StoreError,
+    TokenRef, TokenStanding, UnlinkOutcome, Unpublished,
 };
 use gatewright_core::time::Timestamp;
 use tokio::task::yield_now;
@@ -84,11 +84,12 @@ impl AccountStore for Hesitant {
     fn set_password<'a>(
         &'a self,
         user: &'a UserId,
+        expected: Option<&'a Phc>,
         password: Phc,
         keep: Option<&'a SessionId>,
         now: Timestamp,
     ) -> Answer<'a, Unpublished<bool>> {
-        self.reach(move |store| store.set_password(user, password, keep, now))
+        self.reach(move |store| store.set_password(user, expected, password, keep, now))
     }
 
     fn swap_password<'a>(&'a self, user: &'a UserId, old: &'a Phc, new: Phc) -> Answer<'a, bool> {
@@ -101,8 +102,9 @@ impl SessionStore for Hesitant {
         &self,
         session: SessionRecord,
         first: Option<TokenDigest>,
-    ) -> Answer<'_, InsertOutcome> {
-        self.reach(move |store| store.open_session(session, first))
+        epoch: Option<u64>,
+    ) -> Answer<'_, OpenOutcome> {
+        self.reach(move |store| store.open_session(session, first, epoch))
     }
 
     fn session<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<SessionRecord>> {

@@ -13,8 +13,8 @@ use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::session::RefreshToken;
 use gatewright_core::store::{
     Account, AccountStore, InsertOutcome, LinkedLogin, LinkedLoginStore, MailedPurpose,
-    MailedToken, MailedTokenStore, MemoryStore, PageRequest, RevocationStore, SessionRecord,
-    SessionStore, StoreError, TokenRef,
+    MailedToken, MailedTokenStore, MemoryStore, OpenOutcome, PageRequest, RevocationStore,
+    SessionRecord, SessionStore, StoreError, TokenRef,
 };
 use gatewright_issuer::{
     EmailDomains, ExternalLogin, LinkError, LinkOutcome, LoginLinkStore, LoginLinks,
@@ -76,8 +76,8 @@ impl People {
     async fn session(&self, user: &UserId) -> SessionId {
         let id = SessionId::new(format!("ses_{}", user.as_str())).unwrap();
         let session = SessionRecord::new(id.clone(), user.clone(), "app", NOW, NOW + 9_000);
-        let opened = self.store.open_session(session, None).await.unwrap();
-        assert_eq!(opened, InsertOutcome::Inserted);
+        let opened = self.store.open_session(session, None, None).await.unwrap();
+        assert_eq!(opened, OpenOutcome::Opened);
         id
     }
 

@@ -364,7 +364,7 @@ async fn a_changed_password_ends_the_tokens_issued_before() {
         .await;
     let changed = app
         .store
-        .set_password(&ada, hash.unwrap(), None, app.gate.clock().now())
+        .set_password(&ada, None, hash.unwrap(), None, app.gate.clock().now())
         .await
         .unwrap();
     app.gate.changes().publish(changed);
