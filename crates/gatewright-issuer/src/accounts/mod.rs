@@ -73,7 +73,8 @@ impl<S> PeopleStore for S where
 /// with somebody else's address, before or after them, never chose the password of the account that its holder
 /// confirms. For the same reason a link that was asked for [once more](Self::resend_verification) carries only a
 /// password that was given with that request, never one of a sign-up before it; that sign-up may have been anybody's.
-/// Whoever spends a token may choose the password right there, which counts before the one it carries.
+/// And where the mail for a sign-up is left out because too many were sent of late, the links that are out carry none any
+/// more. Whoever spends a token may choose the password right there, which counts before the one it carries.
 ///
 /// # Examples
 ///
