@@ -188,6 +188,27 @@ async fn a_password_from_before_the_address_was_proven_gives_way() {
 }
 
 #[tokio::test]
+async fn a_password_that_was_chosen_meanwhile_does_not() {
+    let people = People::new().await;
+    let carol = people.account(CAROL, Some(THEIRS), false).await;
+    people.signs_up(CAROL, HERS).await;
+    let link = people.token();
+    let other = people.passwords.hash(b"another password").unwrap();
+    let other = other.await.unwrap();
+    // When the account was read, and before its password is set.
+    people.store.meanwhile(2, move |memory| {
+        let set = memory.set_password(&carol, None, other, None, 1);
+        drop(set.now_or_never().unwrap().unwrap());
+        let verified = memory.verify_account(&carol, None).now_or_never();
+        assert!(verified.unwrap().unwrap());
+    });
+    let late = people.accounts.verify_email(&link, None, HERE).await;
+    assert_eq!(code_of(late), INVALID);
+    assert_eq!(people.logs_in(CAROL, "another password").await, Ok(()));
+    assert!(people.logs_in(CAROL, HERS).await.is_err());
+}
+
+#[tokio::test]
 async fn asvs_6_3_8_resending_tells_nobody_who_has_an_account() {
     let people = People::new().await;
     people.account("known@example.com", Some(HERS), true).await;
