@@ -11,11 +11,9 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::realms::{FIRST_PLAN, HANDLE, ORG, WORKSPACE};
-use crate::start::Foundation;
+use crate::start::{Foundation, password_policy};
 use crate::web;
 
-/// The fewest and the most characters of a password.
-const PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=128;
 /// The longest slug of a workspace, in bytes.
 const MAX_SLUG: usize = 64;
 
@@ -177,9 +175,8 @@ fn check(new: &NewUser<'_>) -> Result<(), Failure> {
     if web::email("email", new.email).is_err() {
         return Err(Failure::new("--email is no mail address"));
     }
-    if !PASSWORD_CHARACTERS.contains(&new.password.chars().count()) {
-        return Err(Failure::new("a password has 8 to 128 characters"));
-    }
+    let policy = password_policy().with_words([new.email]);
+    policy.accept(new.password.clone())?;
     if !is_slug(new.workspace) {
         return Err(Failure::new(format!(
             "--workspace must be 1 to {MAX_SLUG} of a-z, 0-9, `-` and `_`, and begin with a letter or digit"
@@ -223,17 +220,25 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong_before_anything_is_made() {
-        check(&new("a@b", "12345678", "acme-1")).unwrap();
+        const GOOD: &str = "three brown cows";
+        check(&new("a@b", GOOD, "acme-1")).unwrap();
         for email in ["", "a", "@b", "a@", "a b@c", "a@b\n"] {
-            assert!(check(&new(email, "12345678", "acme")).is_err(), "{email:?}");
+            assert!(check(&new(email, GOOD, "acme")).is_err(), "{email:?}");
         }
-        for password in ["1234567", &"x".repeat(129)] {
-            assert!(check(&new("a@b", password, "acme")).is_err());
+        for password in [
+            "1234567",
+            &"x".repeat(129),
+            "password",
+            "Gatewright1",
+            "somebody2026",
+        ] {
+            let new = new("somebody@b", password, "acme");
+            assert!(check(&new).is_err(), "{password}");
         }
         // Characters count, not bytes.
         check(&new("a@b", &"ü".repeat(128), "acme")).unwrap();
         for slug in ["", "-a", "Acme", "a/b", "a b", &"a".repeat(65)] {
-            assert!(check(&new("a@b", "12345678", slug)).is_err(), "{slug:?}");
+            assert!(check(&new("a@b", GOOD, slug)).is_err(), "{slug:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gatewright_core::gate::{Coherence, Gate};
-use gatewright_core::store::{RevocationStore, StoreError};
+use gatewright_core::store::{InviteStore, MailedTokenStore, RevocationStore, StoreError};
 use gatewright_issuer::SigningKeysError;
 use gatewright_sqlx::{ChangeFeed, DEAD_AFTER};
 use sqlx::Sqlite;
@@ -27,6 +27,8 @@ const NOT_READY_AFTER_MS: u64 = 2_000;
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const RELOAD_EVERY: Duration = Duration::from_secs(60);
 const PURGE_EVERY: Duration = Duration::from_secs(600);
+/// For how long after its end a session is known, so that a refresh token that comes late is still seen as reused.
+const KEPT_SESSIONS_SECS: u64 = 30 * 86_400;
 
 /// When the database was last heard of.
 #[derive(Debug)]
@@ -244,6 +246,15 @@ async fn purge(app: App) {
         "revocations",
         app.store.forget_revocations(now).await.map(|_| ()),
     );
+    tell(
+        "sessions",
+        app.sessions.forget(KEPT_SESSIONS_SECS).await.map(|_| ()),
+    );
+    tell(
+        "mailed tokens",
+        app.store.forget_mailed_tokens(now).await.map(|_| ()),
+    );
+    tell("invites", app.store.forget_invites(now).await.map(|_| ()));
     tell("product", app.product.purge(now).await.map(|_| ()));
     tell(
         "purchase codes",

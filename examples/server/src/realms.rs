@@ -209,7 +209,9 @@ fn workspace_roles() -> Result<Roles, RealmsError> {
     Roles::builder()
         .role(
             "member",
-            ScopeSet::parse("users.read keys.read keys.write")?,
+            ScopeSet::parse(
+                "users.read users.write sessions.read sessions.write keys.read keys.write",
+            )?,
         )
         .role("manager", ScopeSet::parse("team.read team.keys.read")?)
         // Also what later versions will name: an admin's keys need no new minting then.
@@ -267,6 +269,9 @@ fn org_plans() -> Result<Plans, RealmsError> {
 fn catalog() -> Result<ScopeCatalog, CatalogError> {
     ScopeCatalog::builder()
         .declare("users.read", "See your profile")
+        .declare("users.write", "Change your profile and your password")
+        .declare("sessions.read", "See where you are logged in")
+        .declare("sessions.write", "End your login sessions")
         .declare("keys.read", "See your own API keys")
         .declare("keys.write", "Mint, rotate and revoke your own API keys")
         .declare("team.read", "See who is in the workspace")
@@ -281,6 +286,8 @@ fn catalog() -> Result<ScopeCatalog, CatalogError> {
         .declare("webhooks.read", "See webhook subscriptions")
         .declare("webhooks.write", "Create and delete webhook subscriptions")
         .declare("mcp:call", "Call tools on every connector of the org")
+        .implies("users.write", "users.read")
+        .implies("sessions.write", "sessions.read")
         .implies("keys.write", "keys.read")
         .implies("team.keys.write", "team.keys.read")
         .implies("links.write", "links.read")

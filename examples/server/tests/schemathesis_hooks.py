@@ -13,3 +13,8 @@ def before_call(ctx, case, kwargs):
     # A client authenticates itself in one way alone (RFC 6749 section 2.3), and a header field is there already.
     if is_right and case.path.startswith("/oauth/") and isinstance(case.body, dict):
         case.body.pop("client_secret", None)
+    # No schema has the list of common passwords.
+    if is_right and case.path.startswith("/api/v1/users/") and isinstance(case.body, dict):
+        for member in ("password", "new_password"):
+            if isinstance(case.body.get(member), str) and not case.path.endswith("/login"):
+                case.body[member] = "three brown cows"

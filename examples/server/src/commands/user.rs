@@ -31,7 +31,7 @@ pub(super) struct Create {
     /// An org to make as well, of which the user is the administrator
     #[arg(long, value_name = "NAME")]
     org: Option<String>,
-    /// Read the password (8 to 128 characters) from standard input, up to the end of the line
+    /// Read the password (8 to 128 characters, not a common one) from standard input, up to the end of the line
     #[arg(long, required = true)]
     password_stdin: bool,
     /// Let the user stand above the roles of every tenant

@@ -13,10 +13,6 @@ mod links;
     expect(dead_code, reason = "only the routes of people and visitors use it")
 )]
 mod pages;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "only the routes of people and visitors use it")
-)]
 mod people;
 mod profiles;
 #[cfg_attr(
@@ -47,6 +43,7 @@ pub(crate) use conversions::{Counted, NewConversion, Recorded};
 pub(crate) use ctx::CtxKey;
 pub(crate) use domains::Domain;
 pub(crate) use links::Link;
+pub(crate) use people::{AvatarUrl, ProfileChange};
 pub(crate) use sso::{SsoConfig, StoredSso};
 pub(crate) use webhooks::Webhook;
 

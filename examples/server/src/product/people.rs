@@ -14,6 +14,17 @@ pub(crate) struct UserProfile {
     pub(crate) notifications: Notifications,
 }
 
+/// What of a profile shall be another from now on; `None` leaves it as it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProfileChange {
+    /// Another picture, or none.
+    pub(crate) avatar_url: Option<Option<AvatarUrl>>,
+    /// Whether to be told news of the service.
+    pub(crate) product: Option<bool>,
+    /// Whether to be told what happened in a week.
+    pub(crate) weekly_digest: Option<bool>,
+}
+
 /// What a user wants to be told by mail. What concerns the security of their account they are always told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Notifications {
@@ -75,23 +86,26 @@ impl Product {
         })
     }
 
-    /// Writes the user's profile, in the place of what it was.
-    pub(crate) async fn put_user_profile(
+    /// Changes what the change names of the user's profile, in one step: two changes at once lose nothing of each other.
+    pub(crate) async fn change_user_profile(
         &self,
         user: &UserId,
-        profile: &UserProfile,
+        change: &ProfileChange,
     ) -> Result<(), StoreError> {
+        let avatar_url = change.avatar_url.as_ref();
         self.write(async |mut transaction| {
             sqlx::query(
                 "INSERT INTO user_profiles (user, avatar_url, product, weekly_digest) \
-                 VALUES (?1, ?2, ?3, ?4) ON CONFLICT (user) DO UPDATE SET \
-                 avatar_url = excluded.avatar_url, product = excluded.product, \
-                 weekly_digest = excluded.weekly_digest",
+                 VALUES (?1, ?3, COALESCE(?4, 0), COALESCE(?5, 0)) \
+                 ON CONFLICT (user) DO UPDATE SET \
+                 avatar_url = CASE WHEN ?2 THEN ?3 ELSE avatar_url END, \
+                 product = COALESCE(?4, product), weekly_digest = COALESCE(?5, weekly_digest)",
             )
             .bind(user.as_str())
-            .bind(profile.avatar_url.as_ref().map(AvatarUrl::as_str))
-            .bind(profile.notifications.product)
-            .bind(profile.notifications.weekly_digest)
+            .bind(avatar_url.is_some())
+            .bind(avatar_url.and_then(Option::as_ref).map(AvatarUrl::as_str))
+            .bind(change.product)
+            .bind(change.weekly_digest)
             .execute(&mut *transaction)
             .await?;
             transaction.commit().await
@@ -146,22 +160,36 @@ mod tests {
             product.user_profile(me).await.unwrap(),
             UserProfile::default()
         );
-        let mut profile = UserProfile {
-            avatar_url: AvatarUrl::parse("https://a.example/me.png"),
+        let change = async |change: ProfileChange| {
+            product.change_user_profile(me, &change).await.unwrap();
+            product.user_profile(me).await.unwrap()
+        };
+        let avatar = AvatarUrl::parse("https://a.example/me.png");
+        let changed = change(ProfileChange {
+            avatar_url: Some(avatar.clone()),
+            weekly_digest: Some(true),
+            ..ProfileChange::default()
+        });
+        let mut expected = UserProfile {
+            avatar_url: avatar,
             notifications: Notifications {
                 product: false,
                 weekly_digest: true,
             },
         };
-        product.put_user_profile(me, &profile).await.unwrap();
-        assert_eq!(product.user_profile(me).await.unwrap(), profile);
+        assert_eq!(changed.await, expected);
+        assert_eq!(change(ProfileChange::default()).await, expected);
         assert_eq!(
             product.user_profile(other).await.unwrap(),
             UserProfile::default()
         );
-        profile.avatar_url = None;
-        profile.notifications.product = true;
-        product.put_user_profile(me, &profile).await.unwrap();
-        assert_eq!(product.user_profile(me).await.unwrap(), profile);
+        let changed = change(ProfileChange {
+            avatar_url: Some(None),
+            product: Some(true),
+            weekly_digest: None,
+        });
+        expected.avatar_url = None;
+        expected.notifications.product = true;
+        assert_eq!(changed.await, expected);
     }
 }

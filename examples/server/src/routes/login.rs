@@ -2,23 +2,24 @@
 
 use std::net::IpAddr;
 
+use axum::extract::FromRequestParts;
+use axum::http::header::USER_AGENT;
+use axum::http::request::Parts;
 use gatewright_core::audit::{AuditEvent, AuditKind};
-use gatewright_core::credential::{IdAlphabet, random_id};
-use gatewright_core::error::{AuthError, Cause};
-use gatewright_core::hash::Phc;
+use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::principal::{SessionId, Subject, TenantId, UserId};
-use gatewright_core::store::{Account, AccountStore, RevocationStore, TokenRef};
-use gatewright_issuer::Grant;
+use gatewright_core::store::{RevocationStore, SessionStore, TokenRef};
+use gatewright_issuer::{Grant, IssuedToken, LoggedIn};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::Site;
 use crate::app::App;
-use crate::web::{Failure, Shown};
+use crate::web::{Failure, SameOrigin, Shown, settled, source};
 
-/// The characters of a session id: 131 random bits.
-const SESSION_LENGTH: usize = 22;
+/// How long a session lasts that cannot be carried on: as long as its one access token.
+const SESSION_SECS: u64 = 3_600;
 
 /// What somebody who logs in sends.
 #[derive(Deserialize, ToSchema)]
@@ -31,14 +32,6 @@ pub(super) struct Credentials {
     pub(super) org: Option<String>,
 }
 
-/// Somebody whose password was right.
-pub(super) struct LoggedIn {
-    /// The account.
-    pub(super) account: Account,
-    /// The revocation epoch of the account, read before its password was.
-    epoch: u64,
-}
-
 /// A token as it is handed out (RFC 6749 §5.1).
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TokenResponse {
@@ -49,140 +42,123 @@ pub(super) struct TokenResponse {
     expires_in: u64,
 }
 
-/// Checks a password.
-///
-/// A wrong one, an unknown account and an unverified one are told apart neither by the answer nor by the work done.
-/// Failures count per source address and account together, so nobody is locked out from elsewhere.
-///
-/// # Errors
-/// `invalid_credentials`, `rate_limited` after too many failures, `temporarily_unavailable` when the store or the hashing
-/// pool cannot answer.
-pub(super) async fn check(
-    site: &Site,
-    source: Option<IpAddr>,
-    credentials: Credentials,
-) -> Result<LoggedIn, Failure> {
-    let app = &site.app;
-    let email = credentials.email.to_lowercase();
-    let password = Zeroizing::new(credentials.password);
-    refuse_if_blocked(site, source, &email)?;
-
-    let found = app.store.account_by_email(&email).await?;
-    let nobody = UserId::new("nobody")?;
-    let id = found.as_ref().map_or(&nobody, |account| &account.id);
-    // The epoch first, the password after it: if the password is changed between the two, the token that would be
-    // issued for the old one is of an epoch that is over.
-    let standing = app
-        .store
-        .standing(TokenRef::user(id.as_str(), None, None))
-        .await?;
-    let account = app.store.account(id).await?;
-    let account = account.filter(|account| account.verified);
-    let stored = account
-        .as_ref()
-        .and_then(|account| account.password.as_ref());
-    let right = app
-        .passwords
-        .verify(stored, password.as_bytes())?
-        .await
-        .ok_or(Cause::HashWorkerLost)?;
-
-    let Some(account) = account.filter(|_| right) else {
-        let now = app.gate.clock().monotonic_nanos();
-        site.logins.record_failure(source, &email, now);
-        tell_failure(app, source, found.as_ref(), Cause::WrongPassword);
-        return Err(Cause::WrongPassword.into());
-    };
-    // Again, or as many guesses as may run side by side would all be answered.
-    refuse_if_blocked(site, source, &email)?;
-    if let Some(stored) = &account.password
-        && app.passwords.needs_rehash(stored)
-    {
-        renew_hash(app, account.id.clone(), stored.clone(), password);
-    }
-    Ok(LoggedIn {
-        account,
-        epoch: standing.epoch,
-    })
-}
-
-impl LoggedIn {
-    /// Begins a session and signs its first token.
-    ///
-    /// # Errors
-    /// `internal_error` when nothing can be signed.
-    pub(super) fn issue(
-        &self,
-        app: &App,
-        source: Option<IpAddr>,
-        client: &str,
-        audience: &str,
-        tenant: Option<&TenantId>,
-    ) -> Result<TokenResponse, Failure> {
-        let session = SessionId::new(random_id(IdAlphabet::Alphanumeric, SESSION_LENGTH)?)?;
-        let user = &self.account.id;
-        let mut grant = Grant::user(user, client, audience, self.epoch, session.clone());
-        if let Some(tenant) = tenant {
-            grant = grant.in_tenant(tenant.clone());
-        }
-        let now = app.gate.clock().now();
-        let issued = app.tokens.issue(&grant, now)?;
-        let mut event = AuditEvent::new(AuditKind::LoggedIn, now)
-            .subject(Subject::User(user.clone()))
-            .target(session.as_str())
-            .from(source);
-        if let Some(tenant) = tenant {
-            event = event.tenant(tenant.clone());
-        }
-        app.audit.record(event);
-        Ok(TokenResponse {
+impl From<IssuedToken> for TokenResponse {
+    fn from(issued: IssuedToken) -> Self {
+        Self {
             access_token: Shown(issued.access_token),
             token_type: "bearer",
             expires_in: issued.expires_in,
+        }
+    }
+}
+
+/// Somebody who comes to log in, from no foreign page.
+#[derive(Clone, Debug)]
+pub(super) struct Comer {
+    pub(super) source: Option<IpAddr>,
+    /// What they will recognise the session by: their `User-Agent`.
+    label: String,
+}
+
+impl FromRequestParts<Site> for Comer {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Failure> {
+        SameOrigin::from_request_parts(parts, site).await?;
+        let label = parts.headers.get(USER_AGENT).map(|agent| agent.as_bytes());
+        Ok(Self {
+            source: source(&site.app, parts),
+            label: String::from_utf8_lossy(label.unwrap_or_default()).into_owned(),
         })
+    }
+}
+
+impl Comer {
+    /// Checks a password.
+    ///
+    /// # Errors
+    /// `invalid_credentials`, `rate_limited` after too many failures, `temporarily_unavailable` when the store or the
+    /// hashing pool cannot answer.
+    pub(super) async fn check(
+        &self,
+        app: &App,
+        credentials: Credentials,
+    ) -> Result<LoggedIn, Failure> {
+        let password = Zeroizing::new(credentials.password);
+        let accounts = &app.accounts;
+        let checked = accounts.log_in(&credentials.email, &password, self.source);
+        Ok(checked.await?)
     }
 
     /// Notes that nothing is issued, for all that the password was right, and answers the refusal.
-    pub(super) fn refuse(&self, app: &App, source: Option<IpAddr>, cause: Cause) -> Failure {
-        tell_failure(app, source, Some(&self.account), cause);
-        cause.into()
+    pub(super) fn refuse(&self, app: &App, login: &LoggedIn, cause: Cause) -> Failure {
+        app.accounts.refuse_login(login, self.source, cause).into()
+    }
+
+    /// Opens a session that lasts as long as its one token, and signs that.
+    ///
+    /// # Errors
+    /// `invalid_credentials` where the password was changed since it was checked, `temporarily_unavailable` when the store
+    /// cannot answer, `internal_error` when nothing can be signed.
+    pub(super) async fn open(
+        self,
+        app: &App,
+        login: LoggedIn,
+        client: &'static str,
+        audience: &str,
+        tenant: Option<TenantId>,
+    ) -> Result<TokenResponse, Failure> {
+        let (app, audience) = (app.clone(), audience.to_owned());
+        settled(async move {
+            let mut new = login.session(client).labelled(&self.label);
+            if let Some(tenant) = &tenant {
+                new = new.in_tenant(tenant.clone());
+            }
+            let session = app.sessions.open_without_refresh(new, SESSION_SECS).await;
+            let session = match session {
+                Ok(session) => session,
+                Err(error) if error.code() == ErrorCode::InvalidCredentials => {
+                    return Err(self.refuse(&app, &login, Cause::WrongPassword));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            // Of the second in which the session began, or the two would end one after the other.
+            let now = app.gate.clock().now().min(session.created_at);
+            let grant = Grant::of_session(&session, &audience, login.epoch);
+            let issued = app.tokens.issue(&grant, now)?;
+            let mut event = AuditEvent::new(AuditKind::LoggedIn, now)
+                .subject(Subject::User(session.user.clone()))
+                .target(session.id.as_str())
+                .from(self.source);
+            if let Some(tenant) = tenant {
+                event = event.tenant(tenant);
+            }
+            app.audit.record(event);
+            Ok(issued.into())
+        })
+        .await
     }
 }
 
-fn refuse_if_blocked(site: &Site, source: Option<IpAddr>, email: &str) -> Result<(), Failure> {
-    let now = site.app.gate.clock().monotonic_nanos();
-    match site.logins.is_blocked(source, email, now) {
-        None => Ok(()),
-        Some(secs) => {
-            tell_failure(&site.app, source, None, Cause::FailureLimited);
-            let error = AuthError::from(Cause::FailureLimited);
-            Err(error.with_retry_after(secs).into())
-        }
-    }
-}
-
-/// The event names the account only where there is one: what was typed may be a password in the wrong field.
-fn tell_failure(app: &App, source: Option<IpAddr>, account: Option<&Account>, cause: Cause) {
-    let mut event = AuditEvent::new(AuditKind::LoginFailed, app.gate.clock().now())
-        .from(source)
-        .because(cause);
-    if let Some(account) = account {
-        event = event.target(account.id.as_str());
-    }
-    app.audit.record(event);
-}
-
-/// Hashes the password with the present settings. Nobody waits for it, and if it fails the next login tries again.
-fn renew_hash(app: &App, user: UserId, old: Phc, password: Zeroizing<String>) {
-    let (store, passwords) = (app.store.clone(), app.passwords.clone());
-    tokio::spawn(async move {
-        let Ok(hashing) = passwords.hash(password.as_bytes()) else {
-            return;
-        };
-        if let Some(new) = hashing.await
-            && let Err(error) = store.swap_password(&user, &old, new).await
-        {
-            tracing::warn!(%error, "a password's hash could not be renewed");
-        }
-    });
+/// Another token of a session, for when the user's epoch was raised and the session stays. `None` where it is no session of
+/// theirs that goes on.
+///
+/// # Errors
+/// `temporarily_unavailable` when the store cannot answer, `internal_error` when nothing can be signed.
+pub(super) async fn renewed(
+    app: &App,
+    user: &UserId,
+    session: &SessionId,
+    audience: &str,
+) -> Result<Option<TokenResponse>, Failure> {
+    let token = TokenRef::user(user.as_str(), None, None);
+    let epoch = app.store.standing(token).await?.epoch;
+    let now = app.gate.clock().now();
+    let found = app.store.session(session).await?;
+    let found = found.filter(|session| session.user == *user && session.is_live(now));
+    let Some(session) = found else {
+        return Ok(None);
+    };
+    let grant = Grant::of_session(&session, audience, epoch);
+    Ok(Some(app.tokens.issue(&grant, now)?.into()))
 }

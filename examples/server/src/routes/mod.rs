@@ -28,7 +28,6 @@ use gatewright_axum::{GuardedRouter, get};
 use gatewright_core::cookie::TrustedOrigins;
 use gatewright_core::document::OpenApiErrors;
 use gatewright_core::jwt::VerifierError;
-use gatewright_core::limit::FailureLimiter;
 use gatewright_core::origin::OriginError;
 use gatewright_core::policy::{Policy, RouteErrors, RouteTable};
 use gatewright_issuer::AuthorizationServer;
@@ -57,8 +56,6 @@ pub(crate) struct Shared {
     pub(crate) oauth: AuthorizationServer,
     /// Whose pages may log somebody in.
     pub(crate) pages: TrustedOrigins,
-    /// Counts failed logins.
-    pub(crate) logins: FailureLimiter,
     /// The endpoint coverage map, known once all routes are.
     coverage: OnceLock<coverage::Coverage>,
     /// The OpenAPI document, or what is wrong with it: a mistake in a document is no reason not to serve.
@@ -107,7 +104,6 @@ pub(crate) fn router(app: App) -> Result<(Router, RouteTable), RouterError> {
         oauth: oauth::server(&app)?,
         pages: TrustedOrigins::of(&app.public_url)?,
         app,
-        logins: FailureLimiter::new(),
         coverage: OnceLock::new(),
         openapi: OnceLock::new(),
     }));

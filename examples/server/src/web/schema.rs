@@ -28,6 +28,25 @@ pub(crate) struct Slug(String);
 )]
 pub(crate) struct MailAddress(String);
 
+/// A mail address that mail can be sent to.
+#[derive(ToSchema)]
+#[schema(
+    max_length = 254,
+    pattern = r"^[A-Za-z0-9_+-]{1,20}([.][A-Za-z0-9_+-]{1,20}){0,2}@[A-Za-z0-9-]{1,40}([.][A-Za-z0-9-]{1,40}){0,4}$",
+    examples("you@example.com")
+)]
+pub(crate) struct AccountAddress(String);
+
+/// A password that is chosen: not among the common ones, and not made of the address, the name or the service's name.
+#[derive(ToSchema)]
+#[schema(min_length = 8, max_length = 128, examples("three brown cows"))]
+pub(crate) struct ChosenPassword(String);
+
+/// A token that was mailed.
+#[derive(ToSchema)]
+#[schema(pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
+pub(crate) struct MailedToken(String);
+
 /// An absolute URL of the scheme `http` or `https`, without user information.
 #[derive(ToSchema)]
 #[schema(

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use crate::realms::{FIRST_PLAN, ORG};
 use crate::routes::Site;
 use crate::routes::caller::Person;
-use crate::routes::login::{self, Credentials, TokenResponse};
-use crate::web::{Failure, Json, Listed, Paging, SameOrigin, Source, schema, settled, slug};
+use crate::routes::login::{Comer, Credentials, TokenResponse};
+use crate::web::{Failure, Json, Listed, Paging, schema, settled, slug};
 
 /// The characters of a tenant's id behind its prefix: 103 random bits.
 const ID_LENGTH: usize = 20;
@@ -22,25 +22,24 @@ const ID_LENGTH: usize = 20;
 /// `POST /api/auth/login`: the token is for one org, that of the body, or for whichever the request names.
 pub(super) async fn login(
     State(site): State<Site>,
-    Source(source): Source,
-    _: SameOrigin,
+    comer: Comer,
     Json(credentials): Json<Credentials>,
 ) -> Result<axum::Json<TokenResponse>, Failure> {
     let app = &site.app;
     let asked = credentials.org.clone();
-    let logged_in = login::check(&site, source, credentials).await?;
+    let login = comer.check(app, credentials).await?;
     let membership = match asked {
         Some(slug) => {
             let tenant = TenantRef::Slug(&ORG, &slug);
-            let found = app.store.membership(&logged_in.account.id, tenant).await?;
-            Some(found.ok_or_else(|| logged_in.refuse(app, source, Cause::NoMembership))?)
+            let found = app.store.membership(&login.account.id, tenant).await?;
+            Some(found.ok_or_else(|| comer.refuse(app, &login, Cause::NoMembership))?)
         }
         None => None,
     };
-    let tenant = membership.as_ref().map(|place| place.tenant.id());
+    let tenant = membership.map(|place| place.tenant.id().clone());
     let audience = &app.realms.gateway_audience;
-    let token = logged_in.issue(app, source, "gateway-api", audience, tenant)?;
-    Ok(axum::Json(token))
+    let opened = comer.open(app, login, "gateway-api", audience, tenant);
+    Ok(axum::Json(opened.await?))
 }
 
 /// What a new org shall be.

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use crate::product::Domain;
 use crate::routes::Site;
 use crate::routes::caller::Person;
-use crate::routes::login::{self, Credentials, TokenResponse};
-use crate::web::{Failure, Json, Listed, Paging, SameOrigin, Source, domain, rfc3339, schema};
+use crate::routes::login::{Comer, Credentials, TokenResponse};
+use crate::web::{Failure, Json, Listed, Paging, domain, rfc3339, schema};
 
 /// A domain to be added.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,14 +31,13 @@ pub(super) struct DomainView {
 /// `POST /v2/auth/login`: the token reaches every handle that the user has a role in.
 pub(super) async fn login(
     State(site): State<Site>,
-    Source(source): Source,
-    _: SameOrigin,
+    comer: Comer,
     Json(credentials): Json<Credentials>,
 ) -> Result<axum::Json<TokenResponse>, Failure> {
     let app = &site.app;
-    let logged_in = login::check(&site, source, credentials).await?;
+    let login = comer.check(app, credentials).await?;
     let audience = &app.realms.handle_audience;
-    let token = logged_in.issue(app, source, "handle-api", audience, None)?;
+    let token = comer.open(app, login, "handle-api", audience, None).await?;
     Ok(axum::Json(token))
 }
 

@@ -8,6 +8,7 @@ mod hostile;
 mod mcp;
 mod mcp_org;
 mod oauth;
+mod people;
 mod proxies;
 mod table;
 mod workspace;

@@ -10,6 +10,15 @@ POST /mcp/{org} JWT | API_KEY | EXTERNAL
 GET /openapi.json NONE
 POST /api/v1/users/login NONE
 GET /api/v1/users/me JWT member+ | API_KEY users.read
+PATCH /api/v1/users/me JWT member+ | API_KEY users.write
+POST /api/v1/users/signup NONE
+POST /api/v1/users/verify-email NONE
+POST /api/v1/users/resend-verification NONE
+POST /api/v1/users/forgot-password NONE
+POST /api/v1/users/reset-password NONE
+POST /api/v1/users/change-password JWT member+ | API_KEY users.write
+GET /api/v1/users/sessions JWT member+ | API_KEY sessions.read
+DELETE /api/v1/users/sessions/{id} JWT member+ | API_KEY sessions.write
 GET /api/v1/users/team JWT manager+ | API_KEY team.read
 GET /api/v1/users/api-keys JWT member+ | API_KEY keys.read
 POST /api/v1/users/api-keys JWT member+ | API_KEY keys.write

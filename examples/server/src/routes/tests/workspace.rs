@@ -136,7 +136,14 @@ async fn members_have_their_own_keys_managers_see_all_admins_change_all() {
     let theirs = mint(&server, &member, json!({ "name": "m" })).await;
     assert_eq!(
         theirs["scopes"],
-        json!(["keys.read", "keys.write", "users.read"])
+        json!([
+            "keys.read",
+            "keys.write",
+            "sessions.read",
+            "sessions.write",
+            "users.read",
+            "users.write"
+        ])
     );
     let key = mint(&server, &admin, json!({ "name": "a" })).await;
     let path = format!("{KEYS}/{}", text(&key["prefix"]));

@@ -1,10 +1,13 @@
 //! The workspace API, `/api/v1`: a login's token passes by role, a key by scope.
 
+mod account;
 pub(crate) mod keys;
 mod operations;
 mod people;
+mod profile;
+mod sessions;
 
-use gatewright_axum::{GuardedRouter, get, post};
+use gatewright_axum::{GuardedRouter, delete, get, post};
 use gatewright_core::gate::Gate;
 use gatewright_core::policy::Policy;
 
@@ -19,7 +22,40 @@ pub(super) fn routes(gate: &Gate, realms: &Realms) -> GuardedRouter<Site> {
         |role: &str, scope: &str| Policy::jwt().role(role).or(Policy::api_key().scope(scope));
     GuardedRouter::new(gate.clone(), realms.workspace.clone())
         .route("/users/login", post(Policy::public(), people::login))
-        .route("/users/me", get(either("member", "users.read"), people::me))
+        .route("/users/signup", post(Policy::public(), account::sign_up))
+        .route(
+            "/users/verify-email",
+            post(Policy::public(), account::verify_email),
+        )
+        .route(
+            "/users/resend-verification",
+            post(Policy::public(), account::resend_verification),
+        )
+        .route(
+            "/users/forgot-password",
+            post(Policy::public(), account::forgot_password),
+        )
+        .route(
+            "/users/reset-password",
+            post(Policy::public(), account::reset_password),
+        )
+        .route(
+            "/users/change-password",
+            post(either("member", "users.write"), account::change_password),
+        )
+        .route(
+            "/users/me",
+            get(either("member", "users.read"), profile::show)
+                .patch(either("member", "users.write"), profile::change),
+        )
+        .route(
+            "/users/sessions",
+            get(either("member", "sessions.read"), sessions::list),
+        )
+        .route(
+            "/users/sessions/{id}",
+            delete(either("member", "sessions.write"), sessions::end),
+        )
         .route(
             "/users/team",
             get(either("manager", "team.read"), people::team),
