@@ -15,6 +15,7 @@ use crate::idp_hosts::IdpHosts;
 use crate::mcp::OrgConnectors;
 use crate::orgs::Orgs;
 use crate::product::Product;
+use crate::provider_login::ProviderLogin;
 use crate::realms::Realms;
 
 /// The reference server's parts, made once at start. Cheap to clone: all clones share them.
@@ -48,6 +49,8 @@ pub(crate) struct App {
     pub(crate) connectors: Arc<OrgConnectors>,
     /// Which hosts may stand for an identity provider that others may not.
     pub(crate) idp_hosts: Arc<IdpHosts>,
+    /// The way in by somebody else's login, where the operator has configured one.
+    pub(crate) provider: Option<Arc<ProviderLogin>>,
     /// Where what happened is written down.
     pub(crate) audit: Arc<dyn AuditSink>,
     /// Who is believed about where requests came from; nobody but the socket if `None`.

@@ -72,15 +72,9 @@ impl OrgProviders {
         hosts: &IdpHosts,
         public_url: &str,
     ) -> Result<Self, FederationError> {
-        let hosts: Vec<String> = hosts
-            .iter()
-            .map(|(host, port)| format!("{host}:{port}"))
-            .collect();
-        let hosts = AllowedHosts::parse(hosts.iter().map(String::as_str))?;
-        let http = HttpClient::builder().allow(hosts).build()?;
         Ok(Self {
             registry,
-            sources: KeySources::new(http, RefreshPolicy::new()),
+            sources: KeySources::new(http_client(hosts)?, RefreshPolicy::new()),
             public_url: public_url.into(),
         })
     }
@@ -100,6 +94,19 @@ impl OrgProviders {
         let ceiling = ScopeSet::from(MCP_CALL.clone());
         Ok(TenantProviders::new(org.clone(), ceiling, [provider])?)
     }
+}
+
+/// What asks identity providers. Only `hosts` are reached without TLS or at private addresses.
+///
+/// # Errors
+/// [`FederationError`], by variant.
+pub(crate) fn http_client(hosts: &IdpHosts) -> Result<HttpClient, FederationError> {
+    let hosts: Vec<String> = hosts
+        .iter()
+        .map(|(host, port)| format!("{host}:{port}"))
+        .collect();
+    let hosts = AllowedHosts::parse(hosts.iter().map(String::as_str))?;
+    Ok(HttpClient::builder().allow(hosts).build()?)
 }
 
 impl OrgListener for OrgProviders {

@@ -18,6 +18,7 @@ mod orgs;
 mod output;
 mod people;
 mod product;
+mod provider_login;
 mod realms;
 mod routes;
 mod serve;

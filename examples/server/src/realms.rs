@@ -275,6 +275,10 @@ fn catalog() -> Result<ScopeCatalog, CatalogError> {
         .declare("keys.read", "See your own API keys")
         .declare("keys.write", "Mint, rotate and revoke your own API keys")
         .declare("team.read", "See who is in the workspace")
+        .declare(
+            "team.write",
+            "Invite people, change their roles and remove them",
+        )
         .declare("team.keys.read", "See every API key of the workspace")
         .declare(
             "team.keys.write",
@@ -289,6 +293,7 @@ fn catalog() -> Result<ScopeCatalog, CatalogError> {
         .implies("users.write", "users.read")
         .implies("sessions.write", "sessions.read")
         .implies("keys.write", "keys.read")
+        .implies("team.write", "team.read")
         .implies("team.keys.write", "team.keys.read")
         .implies("links.write", "links.read")
         .implies("webhooks.write", "webhooks.read")

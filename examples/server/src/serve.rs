@@ -25,6 +25,7 @@ use crate::background::{Background, Coherent, MAX_SILENCE_SECS, Pulse};
 use crate::config::{Limits, SealingSource, Settings};
 use crate::demo::Demo;
 use crate::failure::Failure;
+use crate::provider_login::ProviderLogin;
 use crate::start::{self, Foundation};
 use crate::telemetry::{self, Metrics};
 use crate::{ops, output, routes};
@@ -104,8 +105,11 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
         )
         .map_err(|error| Failure::new("the metrics could not be set up").because(error))?,
     );
-    // Before orgs are told of, whose providers' keys are then fetched.
+    // Before any provider's keys are fetched.
     metrics.take_in();
+    if let Some(login) = settings.login {
+        app.provider = Some(Arc::new(ProviderLogin::new(&app, login)?));
+    }
 
     let demo = match demo {
         Some(wish) => Some((

@@ -208,6 +208,7 @@ impl Foundation {
             passwords: self.passwords.clone(),
             realms: Arc::new(realms),
             audit: Arc::clone(&self.audit) as Arc<dyn AuditSink>,
+            provider: None,
             proxies: None,
             public_url: public_url.into(),
         })

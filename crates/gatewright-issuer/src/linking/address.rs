@@ -6,8 +6,8 @@ const MAX_ADDRESS_BYTES: usize = 254;
 const MAX_LOCAL_BYTES: usize = 64;
 const MAX_NAME_CHARACTERS: usize = 100;
 
-/// The domains for whose addresses a provider is believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The domains for whose addresses a provider is believed: none unless said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EmailDomains(Vec<Box<str>>);
 
 /// It is neither `*` nor the name of a domain in ASCII.

@@ -1,7 +1,8 @@
 //! Settings of logging in at somebody else's.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+use gatewright_issuer::EmailDomains;
 
 use super::Told;
 
@@ -11,7 +12,7 @@ pub(super) const OIDC_ISSUER: &str = "oidc-issuer";
 pub(super) const OIDC_DOMAINS: &str = "oidc-domains";
 
 /// Who plays Google's part if nobody else is named.
-const GOOGLE: &str = "https://accounts.google.com";
+pub(crate) const GOOGLE: &str = "https://accounts.google.com";
 
 /// The OpenID provider that people may log in with.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,47 +24,18 @@ pub(crate) struct LoginSettings {
     /// Where our secret is.
     pub(crate) client_secret_file: PathBuf,
     /// Whose addresses it may vouch for.
-    pub(crate) domains: VouchedDomains,
+    pub(crate) domains: EmailDomains,
 }
 
-/// The domains in which a provider is believed about who holds an address.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) enum VouchedDomains {
-    /// None: it never leads to an account that was there before.
-    #[default]
-    None,
-    /// These, and no domains below them.
-    Listed(BTreeSet<String>),
-    /// Every one.
-    All,
-}
-
-impl VouchedDomains {
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.trim() == "*" {
-            return Ok(Self::All);
-        }
-        let domains = text.split(',').map(|domain| {
-            let domain = domain.trim().to_ascii_lowercase();
-            let odd = |c: char| c == '@' || c == '*' || c == '/' || c == ':' || c.is_whitespace();
-            (!domain.is_empty() && !domain.contains(odd)).then_some(domain)
-        });
-        domains
-            .collect::<Option<_>>()
-            .map(Self::Listed)
-            .ok_or_else(|| "must be domains with commas between, or * for every one".to_owned())
-    }
-
-    /// Whether the provider is believed about this address.
-    pub(crate) fn cover(&self, email: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::All => true,
-            Self::Listed(domains) => email
-                .rsplit_once('@')
-                .is_some_and(|(_, domain)| domains.contains(&domain.to_ascii_lowercase())),
-        }
-    }
+/// The domains in which a provider is believed about who holds an address: none below those that are named, and every one
+/// by `*` alone.
+fn domains(text: &str) -> Result<EmailDomains, String> {
+    let named: Vec<&str> = text.split(',').map(str::trim).collect();
+    let is_odd = named.len() > 1 && named.contains(&"*");
+    Some(named)
+        .filter(|_| !is_odd)
+        .and_then(|named| EmailDomains::parse(named).ok())
+        .ok_or_else(|| "must be domains with commas between, or * for every one".to_owned())
 }
 
 impl Told {
@@ -76,7 +48,7 @@ impl Told {
         });
         let secret = self.parsed(GOOGLE_CLIENT_SECRET_FILE, |path| Ok(PathBuf::from(path)));
         let issuer = self.parsed(OIDC_ISSUER, issuer);
-        let domains = self.parsed(OIDC_DOMAINS, VouchedDomains::parse);
+        let domains = self.parsed(OIDC_DOMAINS, domains);
         match self.values.get(GOOGLE_CLIENT_ID) {
             None => {
                 for name in [GOOGLE_CLIENT_SECRET_FILE, OIDC_ISSUER, OIDC_DOMAINS] {
@@ -129,24 +101,20 @@ mod tests {
         assert_eq!(login.issuer, "https://accounts.google.com");
         assert_eq!(login.client_id, "us");
         assert_eq!(login.client_secret_file, PathBuf::from("/s"));
-        assert!(!login.domains.cover("you@gmail.com"));
+        assert_eq!(login.domains, EmailDomains::default());
         let other = [
             (OIDC_ISSUER, "http://127.0.0.1:9000/"),
             (OIDC_DOMAINS, "Example.com, b.example"),
         ];
         let login = told(&[CLIENT, other].concat()).unwrap().login.unwrap();
         assert_eq!(login.issuer, "http://127.0.0.1:9000/");
-        let domains = login.domains;
-        assert!(domains.cover("you@EXAMPLE.com") && domains.cover("you@b.example"));
-        for other in [
-            "you@sub.example.com",
-            "example.com",
-            "you@example.com@c.example",
-            "",
-        ] {
-            assert!(!domains.cover(other), "{other}");
+        let named = EmailDomains::parse(["example.com", "b.example"]);
+        assert_eq!(login.domains, named.unwrap());
+        let every = EmailDomains::parse(["*"]);
+        assert_eq!(domains("*").unwrap(), every.unwrap());
+        for wrong in ["", "a.example,", "@a.example", "*.example", "a.example/b"] {
+            assert!(domains(wrong).is_err(), "{wrong}");
         }
-        assert!(VouchedDomains::parse("*").unwrap().cover("you@gmail.com"));
     }
 
     #[test]

@@ -4,10 +4,6 @@
 //! the key `public-url` of the file. All mistakes are collected before the program gives up, and each says where the
 //! wrong value stands; a value that may be secret is never repeated.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "only the routes of logging in elsewhere use it")
-)]
 mod login;
 mod mail;
 
@@ -24,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::idp_hosts::IdpHosts;
 
-pub(crate) use login::LoginSettings;
+pub(crate) use login::{GOOGLE, LoginSettings};
 pub(crate) use mail::{MailSettings, MailWay};
 
 use login::{GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET_FILE, OIDC_DOMAINS, OIDC_ISSUER};
@@ -145,10 +141,6 @@ pub(crate) struct Settings {
     pub(crate) log: LogForm,
     pub(crate) sealing: SealingSource,
     pub(crate) mail: MailSettings,
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "only the routes of logging in elsewhere use it")
-    )]
     pub(crate) login: Option<LoginSettings>,
 }
 

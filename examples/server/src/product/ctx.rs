@@ -3,6 +3,7 @@
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use gatewright_core::credential::Secret;
 use gatewright_core::principal::TenantId;
 use sqlx::SqlitePool;
 use zeroize::Zeroizing;
@@ -70,6 +71,15 @@ impl CtxKey {
     }
 }
 
+impl CtxKey {
+    /// A key of 256 bits for another purpose, in base64url: HKDF-Expand of one block (RFC 5869 §2.3). No context begins as
+    /// what is hashed for it does.
+    pub(crate) fn derive(&self, purpose: &str) -> Secret {
+        let info = format!("gatewright key for {purpose}\u{1}");
+        Secret::new(BASE64.encode(hmac::sign(&self.0, info.as_bytes())))
+    }
+}
+
 impl std::fmt::Debug for CtxKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("CtxKey(redacted)")
@@ -103,6 +113,18 @@ mod tests {
         for foreign in ["", "...", "ctx1..", "ctx1.dGVuXzE", &"x".repeat(4_000)] {
             assert_eq!(key.open(foreign), None, "{foreign}");
         }
+    }
+
+    /// CPython 3 with `cryptography`: `HKDFExpand(SHA256(), 32, b"gatewright key for tests").derive(bytes([7]*32))`,
+    /// urlsafe_b64encode without padding.
+    #[test]
+    fn keys_for_other_purposes_are_derived_by_hkdf() {
+        let key = CtxKey::new(&[7; 32]);
+        assert_eq!(
+            key.derive("tests").expose(),
+            "tDOTbE207fovYK9R8N8Pa1XCnerFz2o66alq9e4wQUE"
+        );
+        assert_ne!(key.derive("tests").expose(), key.derive("test").expose());
     }
 
     /// CPython 3: `hmac.new(bytes([7]*32), b"ctx1.dGVuXzE", "sha256").digest()`, urlsafe_b64encode without padding.

@@ -47,6 +47,15 @@ pub(crate) struct ChosenPassword(String);
 #[schema(pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
 pub(crate) struct MailedToken(String);
 
+/// A role in a workspace.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum TeamRole {
+    Member,
+    Manager,
+    Admin,
+}
+
 /// An absolute URL of the scheme `http` or `https`, without user information.
 #[derive(ToSchema)]
 #[schema(

@@ -36,6 +36,7 @@ mod gateway_provider;
 mod gateway_proxy;
 mod gateway_sso;
 mod gateway_tokens;
+mod google;
 mod isolation;
 mod lists;
 mod orgs;

@@ -11,6 +11,7 @@ mod oauth;
 mod people;
 mod proxies;
 mod table;
+mod team;
 mod workspace;
 
 use std::net::SocketAddr;
@@ -22,12 +23,13 @@ use gatewright_core::hash::{Argon2Settings, HashPool, Passwords, PoolConfig};
 use gatewright_core::jwt::Algorithm;
 use gatewright_core::policy::RouteTable;
 use gatewright_core::principal::{Tenant, TenantId, TenantKind, UserId};
+use gatewright_core::scope::{Scope, ScopeSet};
 use gatewright_core::source::TrustedProxies;
 use gatewright_core::store::{Account, AccountStore, MembershipStore};
 use gatewright_core::time::{Clock, SystemClock};
 use gatewright_issuer::{
-    AccessTokens, Accounts, CredentialIssuer, KeyLifetimes, Mail, Mailer, SealingKey, Sessions,
-    SigningKeys, guard_tag_keys,
+    AccessTokens, Accounts, Authority, CredentialIssuer, KeyLifetimes, Mail, Mailer, MintRequest,
+    SealingKey, Sessions, SigningKeys, guard_tag_keys,
 };
 use gatewright_sqlx::SqliteStore;
 use reqwest::{Method, RequestBuilder, Response};
@@ -204,6 +206,15 @@ impl Server {
         id
     }
 
+    /// Mints a key of the user's that may do everything, and answers its secret.
+    pub(super) async fn key_of(&self, user: &UserId, tenant: &TenantId) -> String {
+        let all = ScopeSet::from(Scope::ALL);
+        let request = MintRequest::new("tnx", tenant.clone(), user.clone(), all);
+        let authority = Authority::operator();
+        let minted = self.app.credentials.mint(request, &authority);
+        minted.await.unwrap().secret.expose().to_owned()
+    }
+
     pub(super) async fn join(&self, tenant: &TenantId, user: &UserId, role: &str) {
         let put = self.app.store.put_member(tenant, user, role).await;
         self.app.gate.changes().publish(put.unwrap());
@@ -308,6 +319,7 @@ async fn app(
         passwords,
         realms,
         audit,
+        provider: None,
         proxies: None,
         public_url: public_url.into(),
     }

@@ -20,6 +20,18 @@ POST /api/v1/users/change-password JWT member+ | API_KEY users.write
 GET /api/v1/users/sessions JWT member+ | API_KEY sessions.read
 DELETE /api/v1/users/sessions/{id} JWT member+ | API_KEY sessions.write
 GET /api/v1/users/team JWT manager+ | API_KEY team.read
+PATCH /api/v1/users/team/{user} JWT admin+ | API_KEY team.write
+DELETE /api/v1/users/team/{user} JWT admin+ | API_KEY team.write
+GET /api/v1/users/team/{user}/api-keys JWT manager+ | API_KEY team.keys.read
+DELETE /api/v1/users/team/{user}/api-keys JWT admin+ | API_KEY team.keys.write
+GET /api/v1/users/invites JWT admin+ | API_KEY team.write
+POST /api/v1/users/invites JWT admin+ | API_KEY team.write
+DELETE /api/v1/users/invites/{id} JWT admin+ | API_KEY team.write
+POST /api/v1/users/invites/accept NONE
+GET /api/v1/users/google/authorize NONE
+GET /api/v1/users/google/callback NONE
+GET /api/v1/users/oauth-grants JWT member+ | API_KEY users.read
+DELETE /api/v1/users/oauth-grants/{id} JWT member+ | API_KEY users.write
 GET /api/v1/users/api-keys JWT member+ | API_KEY keys.read
 POST /api/v1/users/api-keys JWT member+ | API_KEY keys.write
 GET /api/v1/users/api-keys/{prefix} JWT member+ | API_KEY keys.read

@@ -1,13 +1,17 @@
 //! The workspace API, `/api/v1`: a login's token passes by role, a key by scope.
 
 mod account;
+mod google;
+mod grants;
+mod invites;
 pub(crate) mod keys;
 mod operations;
 mod people;
 mod profile;
 mod sessions;
+mod team;
 
-use gatewright_axum::{GuardedRouter, delete, get, post};
+use gatewright_axum::{GuardedRouter, delete, get, patch, post};
 use gatewright_core::gate::Gate;
 use gatewright_core::policy::Policy;
 
@@ -58,7 +62,46 @@ pub(super) fn routes(gate: &Gate, realms: &Realms) -> GuardedRouter<Site> {
         )
         .route(
             "/users/team",
-            get(either("manager", "team.read"), people::team),
+            get(either("manager", "team.read"), team::list),
+        )
+        .route(
+            "/users/team/{user}",
+            patch(either("admin", "team.write"), team::change)
+                .delete(either("admin", "team.write"), team::remove),
+        )
+        .route(
+            "/users/team/{user}/api-keys",
+            get(either("manager", "team.keys.read"), team::keys)
+                .delete(either("admin", "team.keys.write"), team::revoke_keys),
+        )
+        .route(
+            "/users/invites",
+            get(either("admin", "team.write"), invites::list)
+                .post(either("admin", "team.write"), invites::invite),
+        )
+        .route(
+            "/users/invites/{id}",
+            delete(either("admin", "team.write"), invites::withdraw),
+        )
+        .route(
+            "/users/invites/accept",
+            post(Policy::public(), invites::accept),
+        )
+        .route(
+            "/users/google/authorize",
+            get(Policy::public(), google::authorize),
+        )
+        .route(
+            "/users/google/callback",
+            get(Policy::public(), google::callback),
+        )
+        .route(
+            "/users/oauth-grants",
+            get(either("member", "users.read"), grants::list),
+        )
+        .route(
+            "/users/oauth-grants/{id}",
+            delete(either("member", "users.write"), grants::unlink),
         )
         .route(
             "/users/api-keys",

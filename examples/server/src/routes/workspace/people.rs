@@ -1,19 +1,16 @@
-//! Who is in the workspace.
+//! Logging in to a workspace.
 
 use axum::extract::State;
 use gatewright_core::error::Cause;
 use gatewright_core::store::{MembershipStore, PageRequest, TenantRef};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::realms::WORKSPACE;
 use crate::routes::Site;
-use crate::routes::caller::Member;
 use crate::routes::login::{Comer, Credentials, TokenResponse};
-use crate::web::{Failure, Json, Listed, Paging};
+use crate::web::{Failure, Json};
 
 /// The `client_id` of logins here.
-const CLIENT: &str = "workspace-api";
+pub(super) const CLIENT: &str = "workspace-api";
 
 /// `POST /api/v1/users/login`: the token names one workspace, that of the body or the first by slug.
 pub(super) async fn login(
@@ -44,27 +41,4 @@ pub(super) async fn login(
     let audience = &app.realms.workspace_audience;
     let opened = comer.open(app, login, CLIENT, audience, tenant);
     Ok(axum::Json(opened.await?))
-}
-
-/// One of the team.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TeamMember {
-    id: String,
-    email: String,
-    role: String,
-}
-
-/// `GET /api/v1/users/team`
-pub(super) async fn team(
-    State(site): State<Site>,
-    member: Member,
-    Paging(page): Paging,
-) -> Result<Listed<TeamMember>, Failure> {
-    let members = site.app.store.members(member.tenant.id(), &page).await?;
-    let members = members.map(|member| TeamMember {
-        id: member.user.to_string(),
-        email: member.email,
-        role: member.role.into(),
-    });
-    Ok(members.into())
 }
