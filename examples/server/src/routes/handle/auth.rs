@@ -24,6 +24,8 @@ use crate::web::{Failure, Json, SameOrigin, Source, set_cookie, settled};
 const COOKIE: &str = "_10x_admin_refresh";
 /// Where the cookie goes, and nowhere else.
 const PATH: &str = "/v2/auth";
+/// As many cookies as a logout ends, which is more than any browser has of one name by accident.
+const MOST_COOKIES: usize = 32;
 /// The application that these sessions are opened for.
 const CLIENT: &str = "handle-api";
 
@@ -67,18 +69,28 @@ pub(super) async fn refresh(
     }
 }
 
-/// `POST /v2/auth/logout`: ends the session, if there is one.
+/// `POST /v2/auth/logout`: ends the session, if there is one. Of several cookies none is believed, but each is ended: one that
+/// a sibling host planted must not keep the other alive.
 pub(super) async fn logout(
     State(site): State<Site>,
     Source(source): Source,
     _: SameOrigin,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    if let Presented::One(token) = presented(&headers)? {
+    let (cookie, fields) = (cookie(None)?, HeaderFields::new(&headers));
+    let tokens = cookie.read_all(&fields).take(MOST_COOKIES);
+    let tokens: Vec<_> = tokens.map(|token| Zeroizing::new(token.to_vec())).collect();
+    if !tokens.is_empty() {
         // An error leaves the cookie where it is: the session may live on, and can be ended by another try.
-        settled(async move { Ok(site.app.sessions.end(&token, source).await?) }).await?;
+        settled(async move {
+            for token in &tokens {
+                site.app.sessions.end(token, source).await?;
+            }
+            Ok(())
+        })
+        .await?;
     }
-    let gone = set_cookie(&cookie(None)?.clear())?;
+    let gone = set_cookie(&cookie.clear())?;
     Ok((StatusCode::NO_CONTENT, gone).into_response())
 }
 
