@@ -1,6 +1,8 @@
 //! The fields of a request, as the gate reads them.
 
-use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::header::{
+    AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE,
+};
 use gatewright_core::credential::{Field, Fields};
 
 /// The fields of a request, byte for byte as they came.
@@ -16,6 +18,7 @@ impl Fields for HeaderFields<'_> {
             Field::Cookie => Some(&COOKIE),
             Field::Origin => Some(&ORIGIN),
             Field::SecFetchSite => Some(&SEC_FETCH_SITE),
+            Field::Upgrade => Some(&UPGRADE),
             _ => None,
         };
         name.into_iter()
@@ -38,6 +41,7 @@ mod tests {
             ("cookie", b"c=d"),
             ("origin", b"null"),
             ("sec-fetch-site", b"none"),
+            ("upgrade", b"websocket"),
         ] {
             let value = HeaderValue::from_bytes(value).unwrap();
             headers.append(HeaderName::from_static(name), value);
@@ -52,5 +56,6 @@ mod tests {
         assert_eq!(of(Field::Cookie), [b"c=d".to_vec()]);
         assert_eq!(of(Field::Origin), [b"null".to_vec()]);
         assert_eq!(of(Field::SecFetchSite), [b"none".to_vec()]);
+        assert_eq!(of(Field::Upgrade), [b"websocket".to_vec()]);
     }
 }

@@ -285,6 +285,35 @@ mod tests {
         assert_eq!(cookies(&after.finish_boxed(answered)), expected);
     }
 
+    /// RFC 9111 §7.3, RFC 9213 §2.2: a cache would hand the cookie to others.
+    #[actix_web::test]
+    async fn no_cache_keeps_an_answer_with_the_gates_cookie() {
+        for (line, expected) in [
+            (Some("__Host-visitor=v"), (Some("no-store"), None)),
+            (None, (Some("public, max-age=60"), Some("max-age=600"))),
+            (
+                Some("theme=v"),
+                (Some("public, max-age=60"), Some("max-age=600")),
+            ),
+        ] {
+            let answered = HttpResponse::Ok()
+                .append_header(("cache-control", "public"))
+                .append_header(("cache-control", "max-age=60"))
+                .append_header(("cdn-cache-control", "max-age=600"))
+                .append_header(("set-cookie", "theme=dark"))
+                .finish();
+            let response = with_cookie(line).await.finish_boxed(answered);
+            let said = |name: &str| {
+                let lines = response.headers().get_all(name);
+                let lines: Vec<_> = lines.map(|line| line.to_str().unwrap()).collect();
+                (!lines.is_empty()).then(|| lines.join(", "))
+            };
+            let said = (said("cache-control"), said("cdn-cache-control"));
+            let said = (said.0.as_deref(), said.1.as_deref());
+            assert_eq!(said, expected, "{line:?}");
+        }
+    }
+
     #[actix_web::test]
     async fn a_refusal_by_the_handler_gives_no_cookie() {
         let after = with_cookie(Some("__Host-visitor=v")).await;

@@ -57,8 +57,15 @@ pub(crate) fn put_answer_fields(headers: &mut HeaderMap, fields: &AnswerFields) 
     }
 }
 
-/// The cookie that the gate gives the caller, beside those of the service, unless it sets the same. Not for refusals.
+const CDN_CACHE_CONTROL: &str = "cdn-cache-control";
+
+/// The cookie that the gate gives the caller, beside those of the service, unless it sets the same, in an answer that no
+/// cache may keep. Not for refusals.
 pub(crate) fn put_set_cookie(headers: &mut HeaderMap, fields: &AnswerFields) {
+    // Nearly every answer: not even the service's own fields are looked at.
+    if fields.set_cookie().is_none() {
+        return;
+    }
     let own = headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes);
     if let Some(line) = fields.set_cookie_beside(own)
         && let Ok(mut value) = HeaderValue::from_str(line)
@@ -66,6 +73,12 @@ pub(crate) fn put_set_cookie(headers: &mut HeaderMap, fields: &AnswerFields) {
         // It stands for the caller: neither to be printed nor to be kept by the compression of HTTP/2 (RFC 7541 §7.1.3).
         value.set_sensitive(true);
         headers.append(SET_COOKIE, value);
+        // A cache would make one visitor of many (RFC 9111 §7.3). One of a network asks its own field first (RFC 9213 §2.2).
+        headers.insert(
+            CACHE_CONTROL,
+            const { HeaderValue::from_static("no-store") },
+        );
+        headers.remove(CDN_CACHE_CONTROL);
     }
 }
 

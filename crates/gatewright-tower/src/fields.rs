@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use gatewright_core::credential::{Field, Fields};
 use gatewright_core::source::TrustedProxies;
-use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE};
 
 /// Reads the fields of an [`http::HeaderMap`].
 #[derive(Clone, Copy)]
@@ -36,6 +36,7 @@ impl Fields for HeaderFields<'_> {
             Field::Cookie => Some(&COOKIE),
             Field::Origin => Some(&ORIGIN),
             Field::SecFetchSite => Some(&SEC_FETCH_SITE),
+            Field::Upgrade => Some(&UPGRADE),
             _ => None,
         };
         let mut lines = name.map(|name| self.0.get_all(name).iter());
@@ -67,6 +68,7 @@ mod tests {
         headers.append("cookie", HeaderValue::from_static("c=d"));
         headers.append("origin", HeaderValue::from_static("null"));
         headers.append("sec-fetch-site", HeaderValue::from_static("none"));
+        headers.append("upgrade", HeaderValue::from_static("websocket"));
         let fields = HeaderFields::new(&headers);
         let of = |field| fields.values(field).map(<[u8]>::to_vec).collect::<Vec<_>>();
         assert_eq!(
@@ -77,6 +79,7 @@ mod tests {
         assert_eq!(of(Field::Cookie), [b"c=d".to_vec()]);
         assert_eq!(of(Field::Origin), [b"null".to_vec()]);
         assert_eq!(of(Field::SecFetchSite), [b"none".to_vec()]);
+        assert_eq!(of(Field::Upgrade), [b"websocket".to_vec()]);
     }
 
     #[test]

@@ -101,17 +101,29 @@ pub(crate) fn put_answer_fields<B>(response: &mut Response<B>, fields: &AnswerFi
     }
 }
 
-/// The cookie that the gate gives the caller, beside those of the service, unless it sets the same. Not for refusals.
+const CDN_CACHE_CONTROL: &str = "cdn-cache-control";
+
+/// The cookie that the gate gives the caller, beside those of the service, unless it sets the same, in an answer that no
+/// cache may keep. Not for refusals.
 #[inline]
 pub(crate) fn put_set_cookie<B>(response: &mut Response<B>, fields: &AnswerFields) {
+    // Nearly every answer: not even the service's own fields are looked at.
+    if fields.set_cookie().is_none() {
+        return;
+    }
     let own = response.headers().get_all(SET_COOKIE).iter();
     if let Some(line) = fields.set_cookie_beside(own.map(HeaderValue::as_bytes))
         && let Ok(mut value) = HeaderValue::from_str(line)
     {
         // It stands for the caller: neither to be printed nor to be kept by the compression of HTTP/2 (RFC 7541 §7.1.3).
         value.set_sensitive(true);
-        // Fails only past 24,576 fields, a response that no server sends.
-        let _ = response.headers_mut().try_append(SET_COOKIE, value);
+        // Each fails only past 24,576 fields, a response that no server sends.
+        let headers = response.headers_mut();
+        let _ = headers.try_append(SET_COOKIE, value);
+        // A cache would make one visitor of many (RFC 9111 §7.3). One of a network asks its own field first (RFC 9213 §2.2).
+        let no_store = const { HeaderValue::from_static("no-store") };
+        let _ = headers.try_insert(CACHE_CONTROL, no_store);
+        headers.remove(CDN_CACHE_CONTROL);
     }
 }
 

@@ -57,6 +57,13 @@ pub mod bring_your_own_idp {}
 #[doc = include_str!("../guides/serve-tools.md")]
 pub mod serve_tools {}
 
+/// Accounts, sessions that are carried on, login at a provider, and visitors.
+#[cfg(all(feature = "axum", feature = "issuer", feature = "jwks"))]
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/log-people-in.md")]
+pub mod log_people_in {}
+
 /// Replace every long-lived secret while requests run.
 #[cfg(feature = "issuer")]
 #[doc = ""]

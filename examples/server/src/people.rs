@@ -13,7 +13,12 @@ use crate::realms::{FIRST_PLAN, WORKSPACE};
 const SLUG: std::ops::RangeInclusive<usize> = 3..=40;
 /// The random characters behind a slug that is taken.
 const SUFFIX_LENGTH: usize = 6;
+/// How often a slug is tried, and how often of that with the id that is the user's own. More than one random slug is taken
+/// once in billions of times.
 const TRIES: usize = 5;
+const OWN_TRIES: usize = 3;
+/// The random characters of a workspace's id: 113 bits.
+const ID_LENGTH: usize = 22;
 
 /// Makes a workspace for a user who belongs to none, of which they are the administrator. Its slug is as near to `wished` as
 /// can be: what is taken gets a random ending, so that nobody learns from it who is here already.
@@ -25,15 +30,20 @@ const TRIES: usize = 5;
 pub(crate) async fn found_workspace(app: &App, user: &UserId, wished: &str) -> Result<(), Failure> {
     // The same whoever calls: of two calls at once, one finds it taken, and then itself to be a member.
     let number = user.as_str().strip_prefix("usr_").unwrap_or(user.as_str());
-    let id = TenantId::new(format!("ten_{number}"))?;
+    let mut number = number.to_owned();
     let wished = slug(wished);
     let mut name = wished.clone();
-    for _ in 0..TRIES {
+    for tries in 0..TRIES {
+        if tries >= OWN_TRIES {
+            // It was theirs before, and they have left it.
+            number = random_id(IdAlphabet::LowerAlphanumeric, ID_LENGTH)?;
+        }
         let page = PageRequest::first();
         let places = app.store.memberships(user, &WORKSPACE, &page).await?;
         if !places.items.is_empty() {
             return Ok(());
         }
+        let id = TenantId::new(format!("ten_{number}"))?;
         let tenant = Tenant::new(id.clone(), WORKSPACE.clone(), &*name, FIRST_PLAN);
         let created = app.store.create_tenant(tenant, user, "admin").await?;
         if app.gate.changes().publish(created) == InsertOutcome::Inserted {

@@ -2,7 +2,7 @@
 
 use super::charset;
 
-/// A header field that may carry a credential, or that says which page made the request.
+/// A header field that may carry a credential, or that says which page made the request and for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
@@ -16,6 +16,8 @@ pub enum Field {
     Origin,
     /// `Sec-Fetch-Site`, [Fetch Metadata](https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header).
     SecFetchSite,
+    /// `Upgrade`, [RFC 9110 §7.8](https://www.rfc-editor.org/rfc/rfc9110#section-7.8).
+    Upgrade,
 }
 
 /// Read access to the header fields of a request, whatever type they have in its framework.

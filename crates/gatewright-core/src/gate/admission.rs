@@ -96,7 +96,7 @@ impl Admitted {
         AnswerFields {
             verified,
             vary: match &self.principal {
-                Some(caller) if policy.accepts(Mode::Visitor) && caller.mode() == Mode::Visitor => {
+                Some(caller) if caller.mode() == Mode::Visitor && policy.accepts(Mode::Visitor) => {
                     Vary::of_visitor(policy)
                 }
                 Some(_) => Vary::No,
@@ -191,7 +191,8 @@ impl AnswerFields {
         self.limits.as_ref()
     }
 
-    /// The value of the `set-cookie` field to add, if there is one. The service's own stay.
+    /// The value of the `set-cookie` field to add, if there is one. The service's own stay. No cache may keep that answer,
+    /// whatever the service says of caches: it would hand the cookie on, and make one visitor of many (RFC 9111 §7.3).
     #[must_use]
     #[inline]
     pub fn set_cookie(&self) -> Option<&str> {

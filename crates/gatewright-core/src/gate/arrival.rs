@@ -46,7 +46,7 @@ impl<'a> Arrival<'a> {
     }
 
     /// Whether the method is one that changes nothing (RFC 9110 §9.2.1). Unless that is said, who comes by a cookie must come
-    /// from a page of our own.
+    /// from a page of our own; also, whatever is said, where an `Upgrade` is asked for, as by a WebSocket.
     #[must_use]
     pub const fn safe_method(mut self, safe: bool) -> Self {
         self.safe = safe;

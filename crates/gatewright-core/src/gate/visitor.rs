@@ -10,15 +10,17 @@ use super::decide::{judge, settle};
 use super::shared::{Request, Shared};
 use super::{Admission, Admitted, Arrival, Pending};
 use crate::audit::{AuditEvent, AuditKind};
-use crate::credential::Fields;
+use crate::credential::{Field, Fields};
 use crate::error::{AuthError, Cause};
-use crate::limit::{Bucket, BucketKind, Charge, Charged, SourceKey};
+use crate::limit::{Bucket, BucketKind, Charge, Charged, LimitError, Rate, SourceKey};
 use crate::policy::Grants;
 use crate::principal::{CredentialId, Identity, Mode, Principal, Subject, Verified};
 use crate::session::Visitors;
 
 impl Shared {
-    /// A caller without any other credential, where visitors are admitted.
+    /// A caller without any other credential, where visitors are admitted. Never inlined: it would make the way of everybody
+    /// else longer.
+    #[inline(never)]
     pub(super) fn admit_visitor<F: Fields + ?Sized>(
         &self,
         fields: &F,
@@ -26,10 +28,10 @@ impl Shared {
         arrival: &Arrival<'_>,
         request: Request<'_>,
     ) -> Admission {
-        // Without a cookie too: a foreign page must not choose who somebody is here.
-        if !arrival.safe
-            && let Err(cause) = visitors.origins().check(fields)
-        {
+        // Without a cookie too: a foreign page must not choose who somebody is here. A WebSocket begins with GET, and browsers
+        // let pages of every origin open one, with the cookie (RFC 6455 §10.2).
+        let reads = arrival.safe && fields.values(Field::Upgrade).next().is_none();
+        if !reads && let Err(cause) = visitors.origins().check(fields) {
             return Admission::Ready(Err(cause.into()));
         }
         let met = match visitors.meet(fields, request.now) {
@@ -55,12 +57,21 @@ impl Shared {
         let decision = judge(&principal, Some(&grants), request.policy, request.tenant);
         match decision {
             Ok(()) => {
+                let limits = request.policy.realm().limits();
+                let charged =
+                    self.charge_source(BucketKind::Source, limits.per_source, &[], request);
                 let admitted = Ok(Some(Verified::vouch(principal)));
-                with_cookie(self.charge_visitor(request, admitted), met.line)
+                with_cookie(settle(charged, admitted), met.line)
             }
             Err(shortfall) => {
-                // A new one presented nothing, and whoever does that is noted nowhere else either.
-                if !met.is_new {
+                let limits = request.policy.realm().limits();
+                let mode: [&[u8]; 1] = [Mode::Visitor.as_str().as_bytes()];
+                let charged =
+                    self.charge_source(BucketKind::Denied, limits.denials(), &mode, request);
+                // A new one presented nothing, and whoever does that is noted nowhere else either. A cookie is free to have,
+                // so of a flood of refusals no more is noted than is let through.
+                let is_flood = matches!(charged, Charged::Ready(Err(LimitError::Refused(_))));
+                if !met.is_new && !is_flood {
                     self.audit.record(
                         AuditEvent::new(AuditKind::Denied, request.now)
                             .by(&principal)
@@ -69,35 +80,25 @@ impl Shared {
                     );
                 }
                 let refusal = AuthError::from(shortfall.cause).with_missing(shortfall.missing);
-                self.charge_visitor(request, Err(refusal))
+                settle(charged, Err(refusal))
             }
         }
     }
 
     /// One charge to the source address: to the bucket of callers without a credential, or to one that refusals fill.
-    fn charge_visitor(
+    fn charge_source(
         &self,
+        kind: BucketKind,
+        rate: Option<Rate>,
+        names: &[&[u8]],
         request: Request<'_>,
-        decision: Result<Option<Verified<Principal>>, AuthError>,
-    ) -> Admission {
-        let limits = request.policy.realm().limits();
-        let (kind, rate) = match decision {
-            Ok(_) => (BucketKind::Source, limits.per_source),
-            Err(_) => (BucketKind::Denied, limits.denials()),
-        };
+    ) -> Charged {
         let (Some(rate), Some(source)) = (rate, request.source.map(SourceKey::new)) else {
-            return settle(Charged::Ready(Ok(None)), decision);
+            return Charged::Ready(Ok(None));
         };
-        let admitted: [&[u8]; 1] = [source.as_bytes()];
-        let refused: [&[u8]; 2] = [Mode::Visitor.as_str().as_bytes(), source.as_bytes()];
-        let parts = if decision.is_ok() {
-            &admitted[..]
-        } else {
-            &refused[..]
-        };
-        let charge = Charge::new(Bucket::new(kind, parts), rate);
-        let charged = self.limiter.charge(&[charge], None, request.moment());
-        settle(charged, decision)
+        let parts = [names, &[source.as_bytes()]].concat();
+        let charge = Charge::new(Bucket::new(kind, &parts), rate);
+        self.limiter.charge(&[charge], None, request.moment())
     }
 }
 

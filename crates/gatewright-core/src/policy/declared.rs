@@ -60,7 +60,7 @@ impl Policy {
     ///
     /// Who comes without the cookie, or with one that is not right or has expired, is a new visitor, whom the answer gives
     /// one. Visitors may do what they were given an [entitlement](crate::session::Visitors::entitle) for, and have no tenant
-    /// and no role. A request that may change something must come from a page of ours.
+    /// and no role. A request that may change something, or that opens a WebSocket, must come from a page of ours.
     ///
     /// Together with other modes (`Policy::visitor().or(Policy::jwt())`) the cookie counts only where no other credential is
     /// presented: whoever presents one is judged by it alone.

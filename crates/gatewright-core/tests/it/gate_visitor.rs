@@ -355,6 +355,34 @@ async fn a_foreign_page_changes_nothing() {
     }
 }
 
+/// A WebSocket begins with GET, is opened by pages of any origin with the cookie, and what is said over it afterwards is
+/// judged by nobody (RFC 6455 §10.2).
+#[tokio::test]
+async fn a_foreign_page_opens_no_websocket() {
+    let site = Site::new().await;
+    let cookie = site.cookie(&[2], &visit_of(NOW, NOW, ""));
+    let (cookie, upgrade) = ((Field::Cookie, &*cookie), (Field::Upgrade, "websocket"));
+    for (from, passes) in [
+        (vec![], true),
+        (vec![(Field::Origin, "https://api.example")], true),
+        (vec![(Field::Origin, "https://app.example")], true),
+        (vec![(Field::Origin, "https://evil.example")], false),
+        (vec![(Field::Origin, "null")], false),
+        (vec![(Field::SecFetchSite, "cross-site")], false),
+    ] {
+        let opening = [&[cookie, upgrade], &from[..]].concat();
+        let opened = site.ask(&site.policy, &opening).await;
+        let expected = (!passes).then_some(Cause::ForeignOrigin);
+        assert_eq!(
+            opened.err().and_then(|refusal| refusal.cause()),
+            expected,
+            "{from:?}"
+        );
+        let reading = [&[cookie], &from[..]].concat();
+        assert!(site.ask(&site.policy, &reading).await.is_ok(), "{from:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_page_asks_for_an_entitlement() {
     let site = Site::new().await;
@@ -684,6 +712,32 @@ async fn a_refusal_of_a_known_visitor_is_noted() {
     assert_eq!(event.cause, Some(Cause::MissingScope));
     let subject = event.subject.as_ref().unwrap();
     assert_eq!(subject.to_string(), format!("visitor:{}", visit.visitor));
+}
+
+/// A cookie is free to have, so the notes of refusals are as many as the bucket of refusals lets through: nobody without a
+/// credential fills the log, or crowds out what others do.
+#[tokio::test]
+async fn no_more_refusals_of_visitors_are_noted_than_are_let_through() {
+    let noted = Arc::new(Noted::default());
+    let sink = Arc::clone(&noted);
+    let world = World::with(Coherence::SingleProcess, Limits::none(), |builder| {
+        builder.audit(sink)
+    });
+    let limits = Limits::none().per_credential(Rate::per_minute(3).unwrap());
+    let site = Site::with(limits, world.await);
+    let paid = site.compile(Policy::visitor().scope("pages.read:launch"));
+    for number in 0..10 {
+        let cookie = site.cookie(&[2], &visit_of(NOW, NOW, ""));
+        let refused = site.ask(&paid, &[(Field::Cookie, &cookie)]).await;
+        let limited = number >= 3;
+        let expected = if limited {
+            Cause::RateLimited
+        } else {
+            Cause::MissingScope
+        };
+        assert_eq!(cause(refused), expected);
+    }
+    assert_eq!(noted.0.lock().unwrap().len(), 3);
 }
 
 /// RFC 6265bis §4.1.1: not two cookies of one name in an answer. The service's own is the newer one.

@@ -109,7 +109,7 @@ pub(crate) struct ServeFlags {
     /// A file with that URL
     #[arg(long, value_name = "FILE")]
     pub(crate) smtp_url_file: Option<String>,
-    /// Whom mail is from: ADDRESS or NAME <ADDRESS>; needed where there is an SMTP server
+    /// Whom mail is from, such as `Us <us@example.com>`; needed where there is an SMTP server
     #[arg(long, value_name = "MAILBOX")]
     pub(crate) mail_from: Option<String>,
     /// A folder that mail is written into, where there is no SMTP server [default: beside the database]
@@ -121,7 +121,7 @@ pub(crate) struct ServeFlags {
     /// A file with the secret that goes with it
     #[arg(long, value_name = "FILE")]
     pub(crate) google_client_secret_file: Option<String>,
-    /// The provider's issuer [default: https://accounts.google.com]
+    /// The provider's issuer [default: `https://accounts.google.com`]
     #[arg(long, value_name = "URL")]
     pub(crate) oidc_issuer: Option<String>,
     /// Domains for whose addresses the provider may vouch, with commas between; * for every one [default: none]

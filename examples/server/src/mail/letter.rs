@@ -74,10 +74,11 @@ fn text(mail: &Mail, public_url: &str) -> Option<Zeroizing<String>> {
     }))
 }
 
-/// Who invites: what they call themselves, and the address that shows who they are.
+/// Who invites: what they call themselves, and the address that shows who they are. Anybody may invite anybody, so a name
+/// that programs for mail make a link of would be somebody else's letter under our sender.
 fn inviter(name: &str, email: &str) -> String {
     let (name, email) = (shown(name), shown(email));
-    if name.is_empty() {
+    if name.is_empty() || reads_as_link(&name) {
         email
     } else {
         format!("{name} ({email})")
@@ -94,6 +95,14 @@ fn shown(name: &str) -> String {
         .filter(|c| !reads_otherwise(*c))
         .take(MAX_SHOWN)
         .collect()
+}
+
+/// Whether a program for mail may take a part of it for a URL, the name of a host, or an address. `J. Doe` has none.
+fn reads_as_link(name: &str) -> bool {
+    let is_dot = |c: char| matches!(c, '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}');
+    let mut after_dot = name.split(is_dot).skip(1);
+    name.contains(['/', '\\', '@', ':'])
+        || after_dot.any(|rest| rest.starts_with(char::is_alphanumeric))
 }
 
 /// How a body that is not ASCII is written.
@@ -353,6 +362,29 @@ pub(super) mod tests {
         let text = composed(&invite(&evil, &format!("me\n{evil}")));
         assert_eq!(text.lines().count(), plain.lines().count(), "{text}");
         assert!(!text.contains('\u{202e}') && !text.contains(&long[..MAX_SHOWN]));
+    }
+
+    #[test]
+    fn an_inviters_name_is_no_link() {
+        for name in ["Jane Doe", "J. Doe", "Jane Doe Jr.", "\u{674e} \u{96f7}"] {
+            let text = composed(&invite("acme", name));
+            let whole = format!("{name} (me@example.org) invites you");
+            assert!(text.contains(&whole), "{text}");
+        }
+        for name in [
+            "Your account is locked: https://evil.example",
+            "Log in at evil.example",
+            "www.evil.example/login",
+            "evil\u{3002}example",
+            "evil\u{200b}.example",
+            "help@evil.example",
+            "mailto:help",
+            "\\\\evil",
+        ] {
+            let text = composed(&invite("acme", name));
+            let body = text.split_once("\r\n\r\n").unwrap().1;
+            assert!(body.starts_with("me@example.org invites you"), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Mail to people: what it says, and how it leaves.
 //!
-//! Whoever has something to say gives a [`Mail`] to the [`Mailer`], which never waits. A task of its own composes it, hands
+//! Whoever has something to say gives a [`Mail`](gatewright_issuer::Mail) to the [`Mailer`], which never waits. A task of its own composes it, hands
 //! it to an SMTP server or writes it into a folder, and tries again for as long as that does not work. What is told of it,
 //! in logs and metrics, names neither addresses nor tokens.
 

@@ -6,10 +6,10 @@ use axum::extract::FromRequestParts;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use gatewright_core::audit::{AuditEvent, AuditKind};
-use gatewright_core::error::Cause;
+use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::principal::{SessionId, Subject, TenantId, UserId};
 use gatewright_core::store::{RevocationStore, SessionStore, TokenRef};
-use gatewright_issuer::{Grant, IssuedToken, LoggedIn, NewSession};
+use gatewright_issuer::{Grant, IssuedToken, LoggedIn};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -110,25 +110,24 @@ impl Comer {
     ) -> Result<TokenResponse, Failure> {
         let (app, audience) = (app.clone(), audience.to_owned());
         settled(async move {
-            let user = login.account.id.clone();
-            let mut new = NewSession::new(user.clone(), client).labelled(&self.label);
+            let mut new = login.session(client).labelled(&self.label);
             if let Some(tenant) = &tenant {
                 new = new.in_tenant(tenant.clone());
             }
-            let session = app.sessions.open_without_refresh(new, SESSION_SECS).await?;
-            if epoch(&app, &user).await? != login.epoch {
-                // Whoever changed the password meant to end this session too, but it was not there yet.
-                app.sessions
-                    .end_one(&user, &session.id, self.source)
-                    .await?;
-                return Err(self.refuse(&app, &login, Cause::WrongPassword));
-            }
+            let session = app.sessions.open_without_refresh(new, SESSION_SECS).await;
+            let session = match session {
+                Ok(session) => session,
+                Err(error) if error.code() == ErrorCode::InvalidCredentials => {
+                    return Err(self.refuse(&app, &login, Cause::WrongPassword));
+                }
+                Err(error) => return Err(error.into()),
+            };
             // Of the second in which the session began, or the two would end one after the other.
             let now = app.gate.clock().now().min(session.created_at);
             let grant = Grant::of_session(&session, &audience, login.epoch);
             let issued = app.tokens.issue(&grant, now)?;
             let mut event = AuditEvent::new(AuditKind::LoggedIn, now)
-                .subject(Subject::User(user))
+                .subject(Subject::User(session.user.clone()))
                 .target(session.id.as_str())
                 .from(self.source);
             if let Some(tenant) = tenant {
@@ -152,7 +151,8 @@ pub(super) async fn renewed(
     session: &SessionId,
     audience: &str,
 ) -> Result<Option<TokenResponse>, Failure> {
-    let epoch = epoch(app, user).await?;
+    let token = TokenRef::user(user.as_str(), None, None);
+    let epoch = app.store.standing(token).await?.epoch;
     let now = app.gate.clock().now();
     let found = app.store.session(session).await?;
     let found = found.filter(|session| session.user == *user && session.is_live(now));
@@ -161,10 +161,4 @@ pub(super) async fn renewed(
     };
     let grant = Grant::of_session(&session, audience, epoch);
     Ok(Some(app.tokens.issue(&grant, now)?.into()))
-}
-
-/// The present revocation epoch of a user.
-async fn epoch(app: &App, user: &UserId) -> Result<u64, Failure> {
-    let token = TokenRef::user(user.as_str(), None, None);
-    Ok(app.store.standing(token).await?.epoch)
 }

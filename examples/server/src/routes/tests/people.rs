@@ -298,7 +298,20 @@ async fn every_newcomer_gets_one_workspace_whatever_name_is_taken() {
     }
     let page = PageRequest::first();
     let places = server.app.store.memberships(&lonely, &WORKSPACE, &page);
-    assert_eq!(places.await.unwrap().items.len(), 1);
+    let places = places.await.unwrap().items;
+    assert_eq!(places.len(), 1);
+    // Who has left theirs gets another one.
+    let left = places[0].tenant.id();
+    server.join(left, &ada, "admin").await;
+    let removed = server.app.store.remove_member(left, &lonely, "admin").await;
+    server.app.gate.changes().publish(removed.unwrap());
+    found_workspace(&server.app, &lonely, "lonely")
+        .await
+        .unwrap();
+    let places = server.app.store.memberships(&lonely, &WORKSPACE, &page);
+    let places = places.await.unwrap().items;
+    assert_eq!(places.len(), 1);
+    assert_ne!(places[0].tenant.id(), left);
 }
 
 #[tokio::test]
