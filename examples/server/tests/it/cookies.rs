@@ -22,7 +22,7 @@ use crate::world::{HANDLE, OWNER, PASSWORD, World};
 struct Site {
     // Before the home: the server is gone when its files are removed.
     server: Server,
-    home: Home,
+    _home: Home,
     /// What the server believes that it is reached at, and is.
     base: String,
     directory: tempfile::TempDir,
@@ -45,7 +45,7 @@ impl Site {
         tokio::spawn(forward(listener, acceptor, to));
         Self {
             server,
-            home,
+            _home: home,
             base,
             directory,
         }
@@ -148,10 +148,11 @@ async fn forward(listener: TcpListener, acceptor: Option<TlsAcceptor>, to: Socke
             match acceptor {
                 None => pass_on(from, to).await,
                 // Whoever does not finish the handshake is gone.
-                Some(acceptor) => match acceptor.accept(from).await {
-                    Ok(from) => pass_on(from, to).await,
-                    Err(_) => {}
-                },
+                Some(acceptor) => {
+                    if let Ok(from) = acceptor.accept(from).await {
+                        pass_on(from, to).await;
+                    }
+                }
             }
         });
     }

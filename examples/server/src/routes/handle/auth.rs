@@ -219,7 +219,9 @@ mod tests {
         let login = login.unwrap();
         let hash = app.passwords.hash(PASSWORD.as_bytes()).unwrap().await;
         let now = app.gate.clock().now();
-        let set = app.store.set_password(&user, hash.unwrap(), None, now);
+        let set = app
+            .store
+            .set_password(&user, None, hash.unwrap(), None, now);
         app.gate.changes().publish(set.await.unwrap());
         let opened = app
             .sessions

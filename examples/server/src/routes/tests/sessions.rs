@@ -290,7 +290,7 @@ async fn a_changed_password_ends_the_session() {
     let (user, now) = (account.unwrap().id, app.gate.clock().now());
     let set = app
         .store
-        .set_password(&user, hash.unwrap(), None, now)
+        .set_password(&user, None, hash.unwrap(), None, now)
         .await;
     app.gate.changes().publish(set.unwrap());
     let refused = with_token(&server, REFRESH, &first.token().0).await;
