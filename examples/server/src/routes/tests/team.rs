@@ -218,6 +218,8 @@ async fn a_demotion_takes_effect_at_once_also_for_keys() {
             delete(&server, &one("mia"), bearer).await,
             delete(&server, &format!("{}/api-keys", one("ada")), bearer).await,
             invite(&server, bearer, "new@acme.test", "admin").await,
+            // They hold that role, but it is not for members to invite.
+            invite(&server, bearer, "new@acme.test", "member").await,
         ] {
             assert_eq!(refused(answer), (403, "insufficient_role".to_owned()));
         }

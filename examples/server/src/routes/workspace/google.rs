@@ -160,8 +160,15 @@ async fn open(
         .session(CLIENT)
         .in_tenant(tenant.clone())
         .labelled(&returned.browser);
-    let session = app.sessions.open_without_refresh(new, SESSION_SECS).await?;
+    let opened = app.sessions.open_without_refresh(new, SESSION_SECS).await;
+    let session = opened.inspect_err(|error| {
+        if error.code() == ErrorCode::InvalidCredentials {
+            let failed = failed(app, returned.source);
+            app.audit.record(failed.target(user.as_str()));
+        }
+    })?;
     let audience = &app.realms.workspace_audience;
+    // Of the epoch before the account was read, as the session: if it changes, the token is good for nothing.
     let grant = Grant::of_session(&session, audience, linked.epoch);
     let now = app.gate.clock().now();
     let issued = app.tokens.issue(&grant, now)?;

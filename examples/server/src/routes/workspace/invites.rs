@@ -82,6 +82,7 @@ pub(super) async fn invite(
     one_of("role", &new.role, &ROLES)?;
     settled(async move {
         let app = &site.app;
+        still_admin(app, &member).await?;
         let (by, roles) = (&member.principal, app.realms.workspace.roles());
         let invite = app
             .accounts
