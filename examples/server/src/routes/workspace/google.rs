@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use axum::extract::{RawQuery, State};
-use axum::http::header::{LOCATION, SET_COOKIE, USER_AGENT};
+use axum::http::header::{LOCATION, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use gatewright_core::audit::{AuditEvent, AuditKind};
-use gatewright_core::cookie::{CookieValue, SetCookie};
+use gatewright_core::cookie::CookieValue;
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_core::principal::{Subject, UserId};
 use gatewright_core::store::{Membership, MembershipStore, PageRequest, TenantRef};
@@ -22,7 +22,7 @@ use crate::people::found_workspace;
 use crate::realms::WORKSPACE;
 use crate::routes::Site;
 use crate::routes::login::TokenResponse;
-use crate::web::{Failure, Query, Source, settled};
+use crate::web::{Failure, Query, Source, set_cookie, settled};
 
 /// How long the session lasts: as long as its one access token.
 const SESSION_SECS: u64 = 3_600;
@@ -57,10 +57,8 @@ pub(super) async fn authorize(
     let start = start.map_err(AuthError::from)?;
     let location = HeaderValue::try_from(start.authorization_url).map_err(Failure::internal)?;
     let cookie = provider.cookie.set(start.cookie.expose());
-    let mut response = StatusCode::FOUND.into_response();
-    response.headers_mut().insert(LOCATION, location);
-    put_cookie(&mut response, &cookie.map_err(Failure::internal)?)?;
-    Ok(response)
+    let cookie = set_cookie(&cookie.map_err(Failure::internal)?)?;
+    Ok((StatusCode::FOUND, cookie, [(LOCATION, location)]).into_response())
 }
 
 /// `GET /api/v1/users/google/callback`: the answer is that of a login by password. However it ends, the cookie is used up.
@@ -84,9 +82,8 @@ pub(super) async fn callback(
     };
     // The code is good for one time: whatever it leads to is done, even if nobody waits for it any more.
     let token = settled(async move { log_in(&site.app, &returned).await }).await;
-    let mut response = token.map(axum::Json).into_response();
-    put_cookie(&mut response, &provider.cookie.clear())?;
-    Ok(response)
+    let gone = set_cookie(&provider.cookie.clear())?;
+    Ok((gone, token.map(axum::Json)).into_response())
 }
 
 async fn log_in(app: &App, returned: &Return) -> Result<TokenResponse, Failure> {
@@ -208,10 +205,4 @@ fn place(slug: &str) -> Result<LocalPath, Failure> {
 /// The workspace that the cookie held.
 fn slug(path: &LocalPath) -> &str {
     path.as_str().trim_start_matches('/')
-}
-
-fn put_cookie(response: &mut Response, cookie: &SetCookie) -> Result<(), Failure> {
-    let line = HeaderValue::try_from(cookie.expose()).map_err(Failure::internal)?;
-    response.headers_mut().append(SET_COOKIE, line);
-    Ok(())
 }
