@@ -19,6 +19,8 @@ const PUT_MAILED: &str =
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
 pub(crate) const SPEND_MAILED: &str = "DELETE FROM mailed_tokens
     WHERE digest = $1 AND purpose = $2 AND expires_at > $3 RETURNING user_id, password, expires_at";
+pub(crate) const STRIP_MAILED: &str = "UPDATE mailed_tokens SET password = NULL
+    WHERE user_id = $1 AND purpose = $2 AND password IS NOT NULL";
 pub(crate) const VOID_MAILED: &str =
     "DELETE FROM mailed_tokens WHERE user_id = $1 AND purpose = $2";
 pub(crate) const FORGET_MAILED: &str = "DELETE FROM mailed_tokens WHERE expires_at <= $1";
@@ -103,6 +105,17 @@ impl<D: Dialect> MailedTokenStore for SqlStore<D> {
             token.password = password;
             write.commit().await?;
             Ok(Some(token))
+        })
+    }
+
+    fn strip_mailed_passwords<'a>(
+        &'a self,
+        user: &'a UserId,
+        purpose: MailedPurpose,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let args = [user.as_str().into(), purpose.as_str().into()];
+            self.change(STRIP_MAILED, &args).await
         })
     }
 

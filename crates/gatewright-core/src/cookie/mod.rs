@@ -94,4 +94,14 @@ impl Cookie {
     pub fn read<'a, F: Fields + ?Sized>(&self, fields: &'a F) -> CookieValue<'a> {
         read::read(fields, &self.name)
     }
+
+    /// Every value that a request has under this name and that a cookie can have, where [`read`](Self::read) may find a
+    /// [`Duplicate`](CookieValue::Duplicate): for a logout, which ends whatever they stand for. To act for whom one of them
+    /// names is another matter.
+    pub fn read_all<'a, F: Fields + ?Sized>(
+        &'a self,
+        fields: &'a F,
+    ) -> impl Iterator<Item = &'a [u8]> {
+        read::read_all(fields, &self.name)
+    }
 }

@@ -37,27 +37,39 @@ impl std::fmt::Debug for CookieValue<'_> {
 /// The value is checked against §4.1.1: `*cookie-octet`, or the same between two quotation marks, which then are
 /// part of the value. Pairs of other names are skipped, whatever they look like.
 pub(super) fn read<'a, F: Fields + ?Sized>(fields: &'a F, name: &str) -> CookieValue<'a> {
-    let mut found = CookieValue::Absent;
-    for line in fields.values(Field::Cookie) {
-        for pair in line.split(|byte| *byte == b';') {
-            let Some(equals) = pair.iter().position(|byte| *byte == b'=') else {
-                continue;
-            };
-            let (key, value) = (&pair[..equals], trim(&pair[equals + 1..]));
-            if trim(key) != name.as_bytes() {
-                continue;
-            }
-            if found != CookieValue::Absent {
-                return CookieValue::Duplicate;
-            }
-            found = if value.len() <= MAX_COOKIE_LENGTH && is_cookie_value(value) {
-                CookieValue::Value(value)
-            } else {
-                CookieValue::Malformed
-            };
-        }
+    let mut found = under(fields, name);
+    match (found.next(), found.next()) {
+        (None, _) => CookieValue::Absent,
+        (Some(_), Some(_)) => CookieValue::Duplicate,
+        (Some(value), None) if is_good(value) => CookieValue::Value(value),
+        (Some(_), None) => CookieValue::Malformed,
     }
-    found
+}
+
+/// All of them that [`read`] would give, were each the only one.
+pub(super) fn read_all<'a, F: Fields + ?Sized>(
+    fields: &'a F,
+    name: &'a str,
+) -> impl Iterator<Item = &'a [u8]> {
+    under(fields, name).filter(|value| is_good(value))
+}
+
+fn under<'a, 'n, F: Fields + ?Sized>(
+    fields: &'a F,
+    name: &'n str,
+) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n, F> {
+    let pairs = fields
+        .values(Field::Cookie)
+        .flat_map(|line| line.split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (key, value) = (&pair[..equals], &pair[equals + 1..]);
+        (trim(key) == name.as_bytes()).then(|| trim(value))
+    })
+}
+
+fn is_good(value: &[u8]) -> bool {
+    value.len() <= MAX_COOKIE_LENGTH && is_cookie_value(value)
 }
 
 /// `cookie-value = *cookie-octet / ( DQUOTE *cookie-octet DQUOTE )`

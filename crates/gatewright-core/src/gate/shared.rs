@@ -178,7 +178,18 @@ impl Shared {
                 Err(_) => {}
             }
         }
-        // Nothing is presented, or nothing well-formed, or there is more than one line to choose from.
+        self.admit_otherwise(fields, policy, arrival)
+    }
+
+    /// Where nothing is presented, or nothing well-formed, or there is more than one line to choose from. Never inlined: it
+    /// would make the way of everybody else longer.
+    #[inline(never)]
+    fn admit_otherwise<F: Fields + ?Sized>(
+        self: &Arc<Self>,
+        fields: &F,
+        policy: &Arc<CompiledPolicy>,
+        arrival: &Arrival<'_>,
+    ) -> Admission {
         match self.find_token(fields, policy) {
             Ok(Some(token)) => match self.formats.classify(token) {
                 Ok(credential) => self.admit_credential(credential, self.request(policy, arrival)),

@@ -18,9 +18,7 @@ use crate::principal::{CredentialId, Identity, Mode, Principal, Subject, Verifie
 use crate::session::Visitors;
 
 impl Shared {
-    /// A caller without any other credential, where visitors are admitted. Never inlined: it would make the way of everybody
-    /// else longer.
-    #[inline(never)]
+    /// A caller without any other credential, where visitors are admitted.
     pub(super) fn admit_visitor<F: Fields + ?Sized>(
         &self,
         fields: &F,

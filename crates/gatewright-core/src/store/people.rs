@@ -84,6 +84,13 @@ pub trait MailedTokenStore: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<MailedToken>, StoreError>>;
 
+    /// Takes the passwords out of the user's tokens for this purpose, which stay good without. Answers of how many.
+    fn strip_mailed_passwords<'a>(
+        &'a self,
+        user: &'a UserId,
+        purpose: MailedPurpose,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+
     /// Deletes every token of the user for this purpose. Answers how many.
     fn void_mailed_tokens<'a>(
         &'a self,

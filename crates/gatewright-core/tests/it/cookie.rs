@@ -54,6 +54,33 @@ fn lines_are_written_with_every_attribute() {
 }
 
 #[test]
+fn all_of_one_name_are_found_that_could_be_values() {
+    let cookie = Cookie::named("sid", SameSite::Lax).build().unwrap();
+    let long = format!("sid={}", "a".repeat(4_097));
+    for (lines, expected) in [
+        (vec![], vec![]),
+        (vec!["sid=a"], vec!["a"]),
+        (
+            vec!["sid=a; sid=b;sid = c ", "x=y; sid=d"],
+            vec!["a", "b", "c", "d"],
+        ),
+        (vec!["SID=a; sids=b; =sid; sid; xsid=c; sid="], vec![""]),
+        (vec!["sid=a b; sid=\"c\"; sid=d,e"], vec!["\"c\""]),
+        (vec![&*long, "sid=a"], vec!["a"]),
+    ] {
+        let fields: Vec<_> = lines
+            .iter()
+            .map(|line| (Field::Cookie, line.as_bytes()))
+            .collect();
+        let all: Vec<_> = cookie
+            .read_all(&fields[..])
+            .map(|value| std::str::from_utf8(value).unwrap())
+            .collect();
+        assert_eq!(all, expected, "{lines:?}");
+    }
+}
+
+#[test]
 fn a_cookie_keeps_the_rules() {
     use CookieError as E;
     let named = |name: &str| Cookie::named(name, SameSite::Lax);

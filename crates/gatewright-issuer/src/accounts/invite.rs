@@ -36,7 +36,7 @@ impl Accounts {
     /// # Errors
     /// `validation_error` for what is no mail address or no role that can be offered; `insufficient_role` for a role above
     /// the caller's own, `insufficient_scope` for a key that may not do all that the role may; `rate_limited` after too
-    /// many invitations of one address to the tenant; `temporarily_unavailable` when the store cannot answer.
+    /// many invitations of one address to the tenant, or by the caller to whomever; `temporarily_unavailable` when the store cannot answer.
     pub async fn invite(
         &self,
         by: &Verified<Principal>,
@@ -70,6 +70,7 @@ impl Accounts {
         }
         let account = self.store.account(inviter).await.map_err(store_failed)?;
         let account = account.ok_or_else(|| AuthError::new(ErrorCode::InternalError))?;
+        self.limits.invitation(inviter, self.nanos())?;
         // By tenant, or one would use up what another may send.
         let kind = format!("invite to {}", tenant.id());
         self.limits

@@ -4,11 +4,14 @@ use std::net::IpAddr;
 
 use gatewright_core::error::{AuthError, Cause};
 use gatewright_core::limit::{FailureLimiter, Rate};
+use gatewright_core::principal::UserId;
 
 /// Mails of one kind to one address.
 const MAILS: Rate = an_hour(3);
 /// What one source may ask for without a login: sign-ups, links, acceptances.
 const REQUESTS: Rate = an_hour(60);
+/// Invitations by one user, to whomever: anybody may sign up, and would write to strangers by these.
+const INVITATIONS: Rate = an_hour(100);
 /// So many addresses, or sources, are remembered.
 const REMEMBERED: usize = 100_000;
 
@@ -25,6 +28,7 @@ pub(super) struct Limits {
     /// Failed logins by source and account together, so that nobody is locked out from elsewhere.
     pub(super) logins: FailureLimiter,
     mails: FailureLimiter,
+    invitations: FailureLimiter,
     requests: FailureLimiter,
 }
 
@@ -37,6 +41,7 @@ impl Limits {
         Self {
             logins: FailureLimiter::new(),
             mails: FailureLimiter::with_rate(mails, REMEMBERED),
+            invitations: FailureLimiter::with_rate(INVITATIONS, REMEMBERED),
             requests: FailureLimiter::with_rate(requests, REMEMBERED),
         }
     }
@@ -46,6 +51,12 @@ impl Limits {
         self.requests
             .try_failure(source, "", nanos)
             .map_err(|secs| AuthError::from(Cause::RateLimited).with_retry_after(secs))
+    }
+
+    /// Counts an invitation by this user; refused when they invited too many of late.
+    pub(super) fn invitation(&self, by: &UserId, nanos: u64) -> Result<(), AuthError> {
+        let counted = self.invitations.try_failure(None, by.as_str(), nanos);
+        counted.map_err(|secs| AuthError::from(Cause::RateLimited).with_retry_after(secs))
     }
 
     /// Counts a mail of this kind to this address; or says after how many seconds the next one may be sent. By kind, so

@@ -73,7 +73,8 @@ impl<S> PeopleStore for S where
 /// with somebody else's address, before or after them, never chose the password of the account that its holder
 /// confirms. For the same reason a link that was asked for [once more](Self::resend_verification) carries only a
 /// password that was given with that request, never one of a sign-up before it; that sign-up may have been anybody's.
-/// Whoever spends a token may choose the password right there, which counts before the one it carries.
+/// And where the mail for a sign-up is left out because too many were sent of late, the links that are out carry none any
+/// more. Whoever spends a token may choose the password right there, which counts before the one it carries.
 ///
 /// # Examples
 ///
@@ -230,9 +231,11 @@ impl Accounts {
     /// Marks the address of an account as proven. `false` where it was already; then nothing changed.
     async fn activate(&self, account: &Account, password: Option<Phc>) -> Result<bool, AuthError> {
         let user = &account.id;
-        if let (Some(_), Some(chosen)) = (&account.password, &password) {
-            // It came from elsewhere, before anybody had proven the address: an import perhaps, but perhaps not.
-            self.set_password(user, chosen.clone()).await?;
+        if let (Some(earlier), Some(chosen)) = (&account.password, &password) {
+            // It came from elsewhere, before anybody had proven the address: an import perhaps, but perhaps not. Where
+            // another stands by now, somebody else was quicker, and this is a proven account's.
+            self.set_password(user, Some(earlier), chosen.clone())
+                .await?;
         }
         let verified = self.store.verify_account(user, password).await;
         if !verified.map_err(store_failed)? {
@@ -244,12 +247,16 @@ impl Accounts {
         Ok(true)
     }
 
-    /// Replaces the password, and ends all sessions.
-    async fn set_password(&self, user: &UserId, password: Phc) -> Result<bool, AuthError> {
+    /// Replaces the password, where it is the one expected, and ends all sessions.
+    async fn set_password(
+        &self,
+        user: &UserId,
+        expected: Option<&Phc>,
+        password: Phc,
+    ) -> Result<bool, AuthError> {
         let told = self.tell_if_dropped(user);
-        let set = self
-            .store
-            .set_password(user, None, password, None, self.now());
+        let now = self.now();
+        let set = self.store.set_password(user, expected, password, None, now);
         let is_set = self
             .gate
             .changes()

@@ -63,7 +63,7 @@ impl Accounts {
             .ok_or(Cause::MailedTokenInvalid)?;
         password.suits(&[&account.email, &account.name])?;
         self.void_resets(&account.id).await?;
-        if !self.set_password(&account.id, hash).await? {
+        if !self.set_password(&account.id, None, hash).await? {
             return Err(Cause::MailedTokenInvalid.into());
         }
         self.password_changed(&account, source);

@@ -168,16 +168,23 @@ impl Accounts {
     }
 
     /// Mails a token that proves the account's address, unless too many were of late.
+    ///
+    /// Whoever signs up and gets no mail for it may follow a link that was mailed for somebody else's sign-up: whoever used
+    /// the mails up before them. So no link that is out carries a password from then on; it is chosen where one is followed.
     pub(super) async fn mail_verification(
         &self,
         account: &Account,
         password: Option<Phc>,
     ) -> Result<(), AuthError> {
         let to = account.email.clone();
+        let purpose = MailedPurpose::VerifyEmail;
         if self.limits.mail("verify", &to, self.nanos()).is_err() {
+            if password.is_some() {
+                let stripped = self.store.strip_mailed_passwords(&account.id, purpose);
+                stripped.await.map_err(store_failed)?;
+            }
             return Ok(());
         }
-        let purpose = MailedPurpose::VerifyEmail;
         let token = self.new_token(&account.id, purpose, password).await?;
         self.mailer.send(Mail::VerifyAddress { to, token });
         Ok(())

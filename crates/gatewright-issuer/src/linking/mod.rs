@@ -243,12 +243,12 @@ impl LoginLinks {
         let (user, now) = (&account.id, self.now());
         let changes = self.gate.changes();
         let told = TellOnDrop::new(changes, ChangeKey::User(user.as_str().into()));
-        if account.password.is_some() {
-            // There is no way to have none again, so it gets one that nobody has.
+        if let Some(earlier) = &account.password {
+            // There is no way to have none again, so it gets one that nobody has; unless its holder has chosen one since.
             let nobodys = unknown_password()?;
             let set = self
                 .store
-                .set_password(user, None, nobodys, None, now)
+                .set_password(user, Some(earlier), nobodys, None, now)
                 .await?;
             changes.publish(set);
         }

@@ -109,6 +109,14 @@ impl<S: MailedTokenStore> MailedTokenStore for Outage<S> {
         self.reach(|store| store.spend_mailed_token(digest, purpose, now))
     }
 
+    fn strip_mailed_passwords<'a>(
+        &'a self,
+        user: &'a UserId,
+        purpose: MailedPurpose,
+    ) -> Answer<'a, u64> {
+        self.reach(|store| store.strip_mailed_passwords(user, purpose))
+    }
+
     fn void_mailed_tokens<'a>(
         &'a self,
         user: &'a UserId,

@@ -103,6 +103,26 @@ pub async fn of_many_who_spend_one_mailed_token_one_succeeds<S: Store>(store: Ar
     }
 }
 
+/// Passwords are taken out of the tokens of one user for one purpose, and the tokens stay good.
+pub async fn passwords_are_stripped_by_user_and_purpose<S: Store>(store: Arc<S>) {
+    let world = World::new(store).await;
+    for (number, purpose, user) in
+        [(1, VERIFY, &world.alice), (2, VERIFY, &world.alice), (3, RESET, &world.alice), (4, VERIFY, &world.bob)]
+    {
+        let mut token = MailedToken::new(digest_of(number), purpose, user.clone(), END);
+        token.password = Some(hash(u16::from(number)));
+        world.store.put_mailed_token(token).await.unwrap();
+    }
+    world.mail(5, VERIFY, &world.alice, END).await;
+    for stripped in [2, 0] {
+        assert_eq!(world.store.strip_mailed_passwords(&world.alice, VERIFY).await.unwrap(), stripped);
+    }
+    for (number, purpose, kept) in [(1, VERIFY, false), (2, VERIFY, false), (3, RESET, true), (4, VERIFY, true), (5, VERIFY, false)] {
+        let spent = world.spend(number, purpose, NOW).await.unwrap();
+        assert_eq!(spent.password.is_some(), kept, "token {number}");
+    }
+}
+
 /// Voided are the tokens of one user for one purpose, expired ones among them, and no others.
 pub async fn mailed_tokens_are_voided_by_user_and_purpose<S: Store>(store: Arc<S>) {
     let world = World::new(store).await;

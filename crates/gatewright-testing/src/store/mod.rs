@@ -191,6 +191,7 @@ suite! { $
         a_mailed_token_that_is_kept_stays_as_it_is,
         an_expired_mailed_token_is_worth_nothing,
         of_many_who_spend_one_mailed_token_one_succeeds,
+        passwords_are_stripped_by_user_and_purpose,
         mailed_tokens_are_voided_by_user_and_purpose,
         only_expired_mailed_tokens_are_forgotten,
     }

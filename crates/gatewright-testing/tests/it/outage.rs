@@ -110,6 +110,10 @@ async fn out_of_reach_nothing_about_people_is_answered() {
             store.spend_mailed_token(&token, reset, NOW).await.err(),
         ),
         (
+            "strip_mailed_passwords",
+            store.strip_mailed_passwords(user, reset).await.err(),
+        ),
+        (
             "void_mailed_tokens",
             store.void_mailed_tokens(user, reset).await.err(),
         ),

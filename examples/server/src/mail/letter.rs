@@ -231,7 +231,7 @@ pub(super) mod tests {
         Composer::new("https://api.example", from)
     }
 
-    const TOKEN: &str = "t0kent0kent0kent0kent0kent0kent0kent0kent00";
+    pub(in super::super) const TOKEN: &str = "t0kent0kent0kent0kent0kent0kent0kent0kent00";
 
     fn token() -> RefreshToken {
         RefreshToken::read(TOKEN.as_bytes()).unwrap()

@@ -6,10 +6,10 @@ use axum::extract::FromRequestParts;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use gatewright_core::audit::{AuditEvent, AuditKind};
-use gatewright_core::error::{Cause, ErrorCode};
+use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_core::principal::{SessionId, Subject, TenantId, UserId};
-use gatewright_core::store::{RevocationStore, SessionStore, TokenRef};
-use gatewright_issuer::{Grant, IssuedToken, LoggedIn};
+use gatewright_core::store::{RevocationStore, SessionRecord, SessionStore, TokenRef};
+use gatewright_issuer::{Grant, IssuedToken, LoggedIn, NewSession};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -110,33 +110,45 @@ impl Comer {
     ) -> Result<TokenResponse, Failure> {
         let (app, audience) = (app.clone(), audience.to_owned());
         settled(async move {
-            let mut new = login.session(client).labelled(&self.label);
+            let mut new = self.session(&login, client);
             if let Some(tenant) = &tenant {
                 new = new.in_tenant(tenant.clone());
             }
             let session = app.sessions.open_without_refresh(new, SESSION_SECS).await;
-            let session = match session {
-                Ok(session) => session,
-                Err(error) if error.code() == ErrorCode::InvalidCredentials => {
-                    return Err(self.refuse(&app, &login, Cause::WrongPassword));
-                }
-                Err(error) => return Err(error.into()),
-            };
+            let session = session.map_err(|error| self.not_opened(&app, &login, error))?;
             // Of the second in which the session began, or the two would end one after the other.
             let now = app.gate.clock().now().min(session.created_at);
             let grant = Grant::of_session(&session, &audience, login.epoch);
             let issued = app.tokens.issue(&grant, now)?;
-            let mut event = AuditEvent::new(AuditKind::LoggedIn, now)
-                .subject(Subject::User(session.user.clone()))
-                .target(session.id.as_str())
-                .from(self.source);
-            if let Some(tenant) = tenant {
-                event = event.tenant(tenant);
-            }
-            app.audit.record(event);
+            self.note(&app, &session);
             Ok(issued.into())
         })
         .await
+    }
+
+    /// The session that this login begins, for this application.
+    pub(super) fn session(&self, login: &LoggedIn, client: &str) -> NewSession {
+        login.session(client).labelled(&self.label)
+    }
+
+    /// Why a session was not opened. Of a password that was changed since it was checked it is noted.
+    pub(super) fn not_opened(&self, app: &App, login: &LoggedIn, error: AuthError) -> Failure {
+        if error.code() == ErrorCode::InvalidCredentials {
+            return self.refuse(app, login, Cause::WrongPassword);
+        }
+        error.into()
+    }
+
+    /// Notes that a session was opened.
+    pub(super) fn note(&self, app: &App, session: &SessionRecord) {
+        let mut event = AuditEvent::new(AuditKind::LoggedIn, session.created_at)
+            .subject(Subject::User(session.user.clone()))
+            .target(session.id.as_str())
+            .from(self.source);
+        if let Some(tenant) = &session.tenant {
+            event = event.tenant(tenant.clone());
+        }
+        app.audit.record(event);
     }
 }
 

@@ -54,6 +54,8 @@ fn program() -> PathBuf {
 fn schemathesis(world: &World, document: &str, credential: Option<&str>, more: &[&str]) -> Output {
     let mut command = Command::new(program());
     command
+        .arg("--config-file")
+        .arg(Path::new(FOLDER).join("tests/schemathesis.toml"))
         .args(["run", document, "--url", &world.server.base])
         .args(["--phases", "examples,coverage,fuzzing"])
         .args(["--max-examples", "5", "--seed", "1", "--workers", "1"])

@@ -127,6 +127,19 @@ impl MailedTokenStore for MemoryStore {
         })
     }
 
+    fn strip_mailed_passwords<'a>(
+        &'a self,
+        user: &'a UserId,
+        purpose: MailedPurpose,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let mut state = self.write();
+            let tokens = state.people.mailed.values_mut();
+            let meant = tokens.filter(|token| token.user == *user && token.purpose == purpose);
+            Ok(meant.filter_map(|token| token.password.take()).count() as u64)
+        })
+    }
+
     fn void_mailed_tokens<'a>(
         &'a self,
         user: &'a UserId,

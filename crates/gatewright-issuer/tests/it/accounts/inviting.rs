@@ -369,6 +369,28 @@ async fn of_twenty_who_accept_at_once_one_succeeds() {
 }
 
 #[tokio::test]
+async fn nobody_writes_to_strangers_without_end() {
+    let people = People::of_acme().await;
+    let (alice, bob) = (people.world.alice.clone(), people.world.bob.clone());
+    let mut sent = 0;
+    let refusal = loop {
+        let stranger = format!("stranger{sent}@example.com");
+        match people.invites(&alice, &stranger, "creator").await {
+            Ok(_) => sent += 1,
+            Err(refusal) => break refusal,
+        }
+        assert!(sent <= 100, "so many an hour");
+    };
+    assert_eq!(refusal.code(), ErrorCode::RateLimited);
+    assert!(refusal.retry_after().is_some());
+    assert_eq!((sent, people.mails.take().len()), (100, 100));
+    // Nobody else is kept from it, and nobody for long.
+    assert!(people.invites(&bob, CAROL, "creator").await.is_ok());
+    people.world.clock.advance(36);
+    assert!(people.invites(&alice, CAROL, "creator").await.is_ok());
+}
+
+#[tokio::test]
 async fn an_address_is_not_flooded_with_invitations() {
     let people = People::of_acme().await;
     let alice = people.world.alice.clone();

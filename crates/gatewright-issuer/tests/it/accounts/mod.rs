@@ -257,6 +257,7 @@ pass_on! { 'a
         put_mailed_token(token: MailedToken) -> ();
         spend_mailed_token(digest: &'a TokenDigest, purpose: MailedPurpose, now: Timestamp)
             -> Option<MailedToken>;
+        strip_mailed_passwords(user: &'a UserId, purpose: MailedPurpose) -> u64;
         void_mailed_tokens(user: &'a UserId, purpose: MailedPurpose) -> u64;
         forget_mailed_tokens(now: Timestamp) -> u64;
     }

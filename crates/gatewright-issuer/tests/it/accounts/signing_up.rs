@@ -137,6 +137,43 @@ async fn a_link_asked_for_again_carries_nobody_elses_password() {
 }
 
 #[tokio::test]
+async fn who_uses_up_the_mails_of_an_address_chooses_no_password_for_it() {
+    let people = People::new().await;
+    for _ in 0..3 {
+        people.signs_up(CAROL, THEIRS).await;
+    }
+    let links: Vec<_> = people.mails.take().iter().map(token_of).collect();
+    // She signs up too, gets no mail of her own, and follows one that is there.
+    people.signs_up(CAROL, HERS).await;
+    assert_eq!(people.mails.sent(), []);
+    let proven = people.accounts.verify_email(&links[2], None, HERE).await;
+    assert!(proven.unwrap().password.is_none());
+    for password in [THEIRS, HERS] {
+        let refused = people.logs_in(CAROL, password).await;
+        assert_eq!(refused, Err(ErrorCode::InvalidCredentials), "{password}");
+    }
+    // What is chosen where the link is followed counts, as ever.
+    people.world.clock.advance(DAY);
+    let bob = "bob2@example.com";
+    for _ in 0..3 {
+        people.signs_up(bob, THEIRS).await;
+    }
+    let link = people
+        .mails
+        .take()
+        .iter()
+        .map(token_of)
+        .next_back()
+        .unwrap();
+    people.signs_up(bob, HERS).await;
+    let chosen = Some(accepted(HERS));
+    let proven = people.accounts.verify_email(&link, chosen, HERE);
+    proven.await.unwrap();
+    assert_eq!(people.logs_in(bob, HERS).await, Ok(()));
+    assert!(people.logs_in(bob, THEIRS).await.is_err());
+}
+
+#[tokio::test]
 async fn a_password_from_before_the_address_was_proven_gives_way() {
     let people = People::new().await;
     people.account(CAROL, Some(THEIRS), false).await;
@@ -148,6 +185,27 @@ async fn a_password_from_before_the_address_was_proven_gives_way() {
         .unwrap();
     assert_eq!(people.logs_in(CAROL, HERS).await, Ok(()));
     assert!(people.logs_in(CAROL, THEIRS).await.is_err());
+}
+
+#[tokio::test]
+async fn a_password_that_was_chosen_meanwhile_does_not() {
+    let people = People::new().await;
+    let carol = people.account(CAROL, Some(THEIRS), false).await;
+    people.signs_up(CAROL, HERS).await;
+    let link = people.token();
+    let other = people.passwords.hash(b"another password").unwrap();
+    let other = other.await.unwrap();
+    // When the account was read, and before its password is set.
+    people.store.meanwhile(2, move |memory| {
+        let set = memory.set_password(&carol, None, other, None, 1);
+        drop(set.now_or_never().unwrap().unwrap());
+        let verified = memory.verify_account(&carol, None).now_or_never();
+        assert!(verified.unwrap().unwrap());
+    });
+    let late = people.accounts.verify_email(&link, None, HERE).await;
+    assert_eq!(code_of(late), INVALID);
+    assert_eq!(people.logs_in(CAROL, "another password").await, Ok(()));
+    assert!(people.logs_in(CAROL, HERS).await.is_err());
 }
 
 #[tokio::test]

@@ -156,6 +156,14 @@ impl MailedTokenStore for Hesitant {
         self.reach(move |store| store.spend_mailed_token(digest, purpose, now))
     }
 
+    fn strip_mailed_passwords<'a>(
+        &'a self,
+        user: &'a UserId,
+        purpose: MailedPurpose,
+    ) -> Answer<'a, u64> {
+        self.reach(move |store| store.strip_mailed_passwords(user, purpose))
+    }
+
     fn void_mailed_tokens<'a>(
         &'a self,
         user: &'a UserId,

@@ -3,74 +3,45 @@
 use std::net::IpAddr;
 
 use axum::extract::State;
-use axum::http::header::USER_AGENT;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use gatewright_core::audit::{AuditEvent, AuditKind};
 use gatewright_core::cookie::{Cookie, CookieValue, SameSite};
 use gatewright_core::error::{Cause, ErrorCode};
-use gatewright_core::principal::Subject;
 use gatewright_core::store::{
     AccountStore, RevocationStore, SessionRecord, TokenRef, TokenStanding,
 };
-use gatewright_issuer::{CarriedSession, Grant, LoggedIn, NewSession};
+use gatewright_issuer::{CarriedSession, Grant};
 use gatewright_tower::HeaderFields;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::routes::Site;
-use crate::web::{Failure, Json, SameOrigin, Shown, Source, set_cookie, settled};
+use crate::routes::login::{Comer, Credentials, TokenResponse};
+use crate::web::{Failure, Json, SameOrigin, Source, set_cookie, settled};
 
 /// The name that the product's documents give the cookie. It has no prefix, so a sibling host can plant one of its own: of
 /// two none is read.
 const COOKIE: &str = "_10x_admin_refresh";
 /// Where the cookie goes, and nowhere else.
 const PATH: &str = "/v2/auth";
+/// As many cookies as a logout ends, which is more than any browser has of one name by accident.
+const MOST_COOKIES: usize = 32;
 /// The application that these sessions are opened for.
 const CLIENT: &str = "handle-api";
-
-/// What somebody who logs in sends.
-#[derive(Deserialize, ToSchema)]
-pub(super) struct HandleLogin {
-    email: String,
-    password: String,
-}
-
-/// A token as it is handed out (RFC 6749 §5.1). It reaches every handle that its user has a role in.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SessionToken {
-    #[schema(value_type = String)]
-    access_token: Shown,
-    #[schema(value_type = String)]
-    token_type: &'static str,
-    expires_in: u64,
-}
 
 /// `POST /v2/auth/login`: begins a session.
 pub(super) async fn login(
     State(site): State<Site>,
-    Source(source): Source,
-    _: SameOrigin,
-    headers: HeaderMap,
-    Json(body): Json<HandleLogin>,
+    comer: Comer,
+    Json(credentials): Json<Credentials>,
 ) -> Result<Response, Failure> {
-    let label = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
-    let label = String::from_utf8_lossy(label.unwrap_or_default()).into_owned();
-    let password = Zeroizing::new(body.password);
     settled(async move {
         let app = &site.app;
-        let login = app.accounts.log_in(&body.email, &password, source).await?;
-        let new = NewSession::new(login.account.id.clone(), CLIENT).labelled(&label);
-        let carried = app.sessions.open(new).await?;
-        still_right(app, &login, &carried.session, source).await?;
-        let event = AuditEvent::new(AuditKind::LoggedIn, app.gate.clock().now())
-            .subject(Subject::User(login.account.id.clone()))
-            .target(carried.session.id.as_str())
-            .from(source);
+        let login = comer.check(app, credentials).await?;
+        let opened = app.sessions.open(comer.session(&login, CLIENT)).await;
+        let carried = opened.map_err(|error| comer.not_opened(app, &login, error))?;
         let answer = answer(app, &carried, login.epoch)?;
-        app.audit.record(event);
+        comer.note(app, &carried.session);
         Ok(answer)
     })
     .await
@@ -98,18 +69,28 @@ pub(super) async fn refresh(
     }
 }
 
-/// `POST /v2/auth/logout`: ends the session, if there is one.
+/// `POST /v2/auth/logout`: ends the session, if there is one. Of several cookies none is believed, but each is ended: one that
+/// a sibling host planted must not keep the other alive.
 pub(super) async fn logout(
     State(site): State<Site>,
     Source(source): Source,
     _: SameOrigin,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    if let Presented::One(token) = presented(&headers)? {
+    let (cookie, fields) = (cookie(None)?, HeaderFields::new(&headers));
+    let tokens = cookie.read_all(&fields).take(MOST_COOKIES);
+    let tokens: Vec<_> = tokens.map(|token| Zeroizing::new(token.to_vec())).collect();
+    if !tokens.is_empty() {
         // An error leaves the cookie where it is: the session may live on, and can be ended by another try.
-        settled(async move { Ok(site.app.sessions.end(&token, source).await?) }).await?;
+        settled(async move {
+            for token in &tokens {
+                site.app.sessions.end(token, source).await?;
+            }
+            Ok(())
+        })
+        .await?;
     }
-    let gone = set_cookie(&cookie(None)?.clear())?;
+    let gone = set_cookie(&cookie.clear())?;
     Ok((StatusCode::NO_CONTENT, gone).into_response())
 }
 
@@ -137,29 +118,6 @@ fn cookie(max_age_secs: Option<u64>) -> Result<Cookie, Failure> {
     builder
         .build()
         .map_err(|_mistakes| ErrorCode::InternalError.into())
-}
-
-/// Ends a session that was opened for a password which was changed meanwhile: the change ended those that it knew of. What
-/// is changed from here on ends this one too.
-async fn still_right(
-    app: &App,
-    login: &LoggedIn,
-    session: &SessionRecord,
-    source: Option<IpAddr>,
-) -> Result<(), Failure> {
-    let standing = standing(app, session).await;
-    if matches!(&standing, Ok(now) if now.epoch == login.epoch && !now.session_ended) {
-        return Ok(());
-    }
-    app.sessions
-        .end_one(&session.user, &session.id, source)
-        .await?;
-    // Whoever cannot be told whether it is right is not told that it is wrong.
-    standing?;
-    Err(app
-        .accounts
-        .refuse_login(login, source, Cause::WrongPassword)
-        .into())
 }
 
 async fn carry_on(app: &App, token: &[u8], source: Option<IpAddr>) -> Result<Response, Failure> {
@@ -195,53 +153,6 @@ fn answer(app: &App, carried: &CarriedSession, epoch: u64) -> Result<Response, F
     let line = cookie(Some(lasts))?
         .set(carried.refresh.expose())
         .map_err(Failure::internal)?;
-    let token = SessionToken {
-        access_token: Shown(issued.access_token),
-        token_type: "bearer",
-        expires_in: issued.expires_in,
-    };
+    let token = TokenResponse::from(issued);
     Ok((set_cookie(&line)?, axum::Json(token)).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use gatewright_core::store::PageRequest;
-
-    use super::*;
-    use crate::routes::tests::{PASSWORD, Server};
-
-    #[tokio::test]
-    async fn a_password_that_was_changed_since_it_was_checked_opens_no_session() {
-        let server = Server::start().await;
-        let user = server.person("ada").await;
-        let app = &server.app;
-        let login = app.accounts.log_in("ada@acme.test", PASSWORD, None).await;
-        let login = login.unwrap();
-        let hash = app.passwords.hash(PASSWORD.as_bytes()).unwrap().await;
-        let now = app.gate.clock().now();
-        let set = app
-            .store
-            .set_password(&user, None, hash.unwrap(), None, now);
-        app.gate.changes().publish(set.await.unwrap());
-        let opened = app
-            .sessions
-            .open(NewSession::new(user.clone(), CLIENT))
-            .await;
-        let refused = still_right(app, &login, &opened.unwrap().session, None).await;
-        assert_eq!(refused.unwrap_err().code(), ErrorCode::InvalidCredentials);
-        let page = PageRequest::new(None, 10).unwrap();
-        assert!(
-            app.sessions
-                .list(&user, &page)
-                .await
-                .unwrap()
-                .items
-                .is_empty()
-        );
-
-        let login = app.accounts.log_in("ada@acme.test", PASSWORD, None).await;
-        let opened = app.sessions.open(NewSession::new(user, CLIENT)).await;
-        let passes = still_right(app, &login.unwrap(), &opened.unwrap().session, None).await;
-        assert!(passes.is_ok());
-    }
 }

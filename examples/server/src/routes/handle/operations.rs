@@ -4,10 +4,10 @@ use gatewright_core::error::ErrorCode;
 use serde_json::{Value, json};
 
 use super::{
-    account, auth, billing, collaborators, conversions, handles, links, pages, tokens, visitor,
-    webhooks,
+    account, billing, collaborators, conversions, handles, links, pages, tokens, visitor, webhooks,
 };
 use crate::routes::credentials::{RotateBody, login_refusals};
+use crate::routes::login::{Credentials, TokenResponse};
 use crate::web::{Operation, Operations};
 
 const SESSIONS: &str = "Sessions";
@@ -42,8 +42,8 @@ fn of_sessions(at: &mut Operations) {
                 "The answer sets the cookie `_10x_admin_refresh`, which goes to `/v2/auth` alone and carries the session \
                  on when the access token has expired.",
             )
-            .takes::<auth::HandleLogin>()
-            .answers::<auth::SessionToken>(200, "A token for the handle API")
+            .takes::<Credentials>()
+            .answers::<TokenResponse>(200, "A token for the handle API")
             .refuses(&login_refusals()),
     )
     .at(
@@ -53,7 +53,7 @@ fn of_sessions(at: &mut Operations) {
                 "Takes the cookie `_10x_admin_refresh`, once: the answer sets another. Whoever comes with one that was \
                  used before, or with two, is logged out.",
             )
-            .answers::<auth::SessionToken>(200, "A new token for the handle API")
+            .answers::<TokenResponse>(200, "A new token for the handle API")
             .refuses(&[
                 ErrorCode::RefreshTokenMissing,
                 ErrorCode::InvalidRefreshToken,

@@ -580,6 +580,7 @@ async fn a_profile_is_changed_in_part_and_only_by_who_may() {
             json!({ "avatar_url": "https://me@a.test/" }),
             "validation_error",
         ),
+        (json!({ "notifications": [true, true] }), "invalid_payload"),
         (json!({ "avatar_url": 1 }), "invalid_payload"),
         (
             json!({ "notifications": { "product": "yes" } }),

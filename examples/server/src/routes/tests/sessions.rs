@@ -204,6 +204,30 @@ async fn a_logout_ends_the_session_and_there_may_be_none() {
     assert_eq!(status(&server, &younger.access()).await, revoked());
 }
 
+/// A sibling host can plant a cookie of the same name beside ours.
+#[tokio::test]
+async fn a_planted_cookie_is_nobody_and_keeps_no_session_alive() {
+    let server = start().await;
+    let (mine, planted) = (login(&server).await, login(&server).await);
+    let tokens = [mine.token().0, planted.token().0];
+    for beside in [&*tokens[1], "planted", "a b"] {
+        for both in [[&*tokens[0], beside], [beside, &*tokens[0]]] {
+            let both = both.join("; _10x_admin_refresh=");
+            let carried = with_token(&server, REFRESH, &both).await;
+            assert_eq!(carried.refused(), over());
+        }
+    }
+    for access in [mine.access(), planted.access()] {
+        assert_eq!(status(&server, &access).await.0, 200);
+    }
+    let both = tokens.join("; _10x_admin_refresh=");
+    let gone = with_token(&server, LOGOUT, &both).await;
+    assert_eq!((gone.status, gone.cookies), (204, vec![CLEARED.to_owned()]));
+    for access in [mine.access(), planted.access()] {
+        assert_eq!(status(&server, &access).await, revoked());
+    }
+}
+
 #[tokio::test]
 async fn pages_of_others_begin_carry_on_and_end_nothing() {
     let server = start().await;

@@ -11,7 +11,7 @@ use gatewright_core::cookie::{CookieValue, SetCookie};
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_core::principal::{Subject, UserId};
 use gatewright_core::store::{Membership, MembershipStore, PageRequest, TenantRef};
-use gatewright_issuer::{ExternalLogin, Grant, LinkedUser, NewSession};
+use gatewright_issuer::{ExternalLogin, Grant, LinkedUser};
 use gatewright_jwks::login::{FinishedLogin, LocalPath, LoginError};
 use gatewright_tower::HeaderFields;
 use serde::Deserialize;
@@ -156,12 +156,12 @@ async fn open(
     returned: &Return,
 ) -> Result<TokenResponse, Failure> {
     let (user, tenant) = (&linked.account.id, membership.tenant.id());
-    let new = NewSession::new(user.clone(), CLIENT)
+    let new = linked
+        .session(CLIENT)
         .in_tenant(tenant.clone())
         .labelled(&returned.browser);
     let session = app.sessions.open_without_refresh(new, SESSION_SECS).await?;
     let audience = &app.realms.workspace_audience;
-    // Of the epoch before the account was read: if it changed since, the token is good for nothing.
     let grant = Grant::of_session(&session, audience, linked.epoch);
     let now = app.gate.clock().now();
     let issued = app.tokens.issue(&grant, now)?;

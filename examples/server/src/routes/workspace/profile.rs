@@ -55,6 +55,7 @@ pub(super) struct NewProfile {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<schema::HttpsUrl>)]
     avatar_url: Option<Option<String>>,
+    #[serde(default, deserialize_with = "object")]
     notifications: Option<NewNotifications>,
 }
 
@@ -72,6 +73,15 @@ where
     T: Deserialize<'de>,
 {
     T::deserialize(deserializer).map(Some)
+}
+
+/// An object or `null`: an array of a struct's members, in their order, would be taken for the struct otherwise.
+fn object<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<NewNotifications>, D::Error> {
+    let members = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
+    let read = members.map(|members| serde_json::from_value(serde_json::Value::Object(members)));
+    read.transpose().map_err(serde::de::Error::custom)
 }
 
 /// `GET /api/v1/users/me`
