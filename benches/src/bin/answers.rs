@@ -35,9 +35,9 @@ use gatewright_benches::distribution::Distribution;
 use gatewright_benches::record;
 
 const ROUNDS: u32 = 1_000;
-const WARM_UP: u32 = 20;
+const WARM_UP: u32 = 5;
 /// Accounts of each kind, which take turns.
-const ACCOUNTS: u32 = 100;
+const ACCOUNTS: u32 = 30;
 const RIGHT: &str = "three brown cows";
 /// As long as the right one.
 const WRONG: &str = "three green cows";

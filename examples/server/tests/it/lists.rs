@@ -378,10 +378,111 @@ async fn every_list_of_a_workspace_is_complete_while_rows_come_and_go() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_list_of_a_handle_is_complete_while_rows_come_and_go() {
-    let world = World::new().await;
+    // Webhooks are for those who pay.
+    let change = "UPDATE tenants SET plan = 'pro' WHERE kind = 'handle'";
+    let world = World::new().await.changed(change).await;
     let ids = (tenant_of(&world.home).await, String::new());
     for list in handle_lists() {
         stays_complete(&world, &world.home, &ids, list, &world.owner.v2).await;
+    }
+    let pat = world
+        .pat(&[
+            "links.read",
+            "links.write",
+            "webhooks.read",
+            "webhooks.write",
+        ])
+        .await;
+    for list in public_lists() {
+        stays_complete(&world, &world.home, &ids, list, &pat.secret).await;
+    }
+}
+
+/// Those that a personal access token reads.
+fn public_lists() -> Vec<List> {
+    vec![
+        List::new(
+            "/v2/public/handles/studio/links",
+            "slug",
+            Way::Http(
+                |api, number| {
+                    let path = format!("/v2/public/handles/studio/links/l-{number:05}");
+                    api.put(
+                        &path,
+                        &json!({"destinationUrl": "https://example.com", "title": ""}),
+                    )
+                },
+                |api, _, answer| named(api, answer, "slug", "/v2/public/handles/studio/links/"),
+            ),
+        ),
+        List::new(
+            "/v2/public/handles/studio/webhooks",
+            "id",
+            Way::Http(
+                |api, number| {
+                    let url = format!("https://example.com/{number}");
+                    let body = json!({"url": url, "events": ["conversion.recorded"]});
+                    api.post("/v2/public/handles/studio/webhooks", &body)
+                },
+                |api, _, answer| named(api, answer, "id", "/v2/public/handles/studio/webhooks?id="),
+            ),
+        ),
+    ]
+}
+
+fn gateway_lists() -> Vec<List> {
+    vec![
+        List::new(
+            "/api/orgs",
+            "slug",
+            Way::Http(
+                |api, number| api.post("/api/orgs", &json!({"slug": format!("org-{number:05}")})),
+                |_, _, answer| Row(answer.string("slug"), None),
+            ),
+        ),
+        List::new(
+            "/api/connectors",
+            "id",
+            Way::Http(
+                |api, number| api.post("/api/connectors", &json!({"name": format!("C{number}")})),
+                |api, _, answer| named(api, answer, "id", "/api/connectors/"),
+            ),
+        ),
+        List::new(
+            "/api/api-keys",
+            "prefix",
+            Way::Http(
+                |api, _| api.post("/api/api-keys", &json!({"name": "agent"})),
+                |api, _, answer| named(api, answer, "prefix", "/api/api-keys/"),
+            ),
+        ),
+        List::new(
+            "/api/oauth-clients",
+            "clientId",
+            Way::Http(
+                |api, _| api.post("/api/oauth-clients", &json!({"name": "etl"})),
+                |api, _, answer| named(api, answer, "clientId", "/api/oauth-clients/"),
+            ),
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_list_of_an_org_is_complete_while_rows_come_and_go() {
+    let world = World::new().await;
+    let create = world.api.post("/api/orgs", &json!({"slug": "acme-corp"}));
+    create.bearer(&world.owner.v2).send().await.is(201);
+    let login = json!({"email": OWNER, "password": PASSWORD, "org": "acme-corp"});
+    let login = world.api.post("/api/auth/login", &login).send().await;
+    let token = login.is(200).string("access_token");
+    let ids = (tenant_of(&world.home).await, String::new());
+    for list in gateway_lists() {
+        let token = match list.path.as_str() {
+            // A token of one org makes no other.
+            "/api/orgs" => &world.owner.v2,
+            _ => &token,
+        };
+        stays_complete(&world, &world.home, &ids, list, token).await;
     }
 }
 

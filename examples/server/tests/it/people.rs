@@ -304,11 +304,14 @@ async fn no_answer_says_whether_an_address_has_an_account() {
     assert_eq!(statuses, [401, 401, 401, 202, 202, 202]);
 
     // Those that it concerns are told by mail, and nobody else.
-    let told = town.mailbox.mail_to(OWNER).await;
-    assert_eq!(told.subject, "You already have an account");
-    let told = town.mailbox.mail_to(OWNER).await;
-    assert_eq!(told.subject, "Choose a new password");
-    town.world.server.keep_secret(told.token());
+    let mut told = BTreeMap::new();
+    for _ in 0..2 {
+        let mail = town.mailbox.mail_to(OWNER).await;
+        told.insert(mail.subject.clone(), mail);
+    }
+    assert!(told.contains_key("You already have an account"));
+    let reset = &told["Choose a new password"];
+    town.world.server.keep_secret(reset.token());
     let taken = town.log_in(OWNER, PASSWORD, "acme").await;
     taken.is(200);
 }
