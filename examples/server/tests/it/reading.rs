@@ -194,7 +194,7 @@ async fn what_is_not_served_is_refused_in_the_familys_words() {
     for (method, path, allowed) in [
         ("PATCH", "/v2/public/conversions", "POST"),
         ("DELETE", "/v2/handles", "GET,HEAD,POST"),
-        ("POST", "/api/v1/users/me", "GET,HEAD"),
+        ("POST", "/api/v1/users/me", "GET,HEAD,PATCH"),
         ("TRACE", "/whoami", "GET,HEAD"),
         ("OPTIONS", "/v2/handles", "GET,HEAD,POST"),
     ] {
