@@ -16,7 +16,7 @@ use gatewright_jwks::login::{FinishedLogin, LocalPath, LoginError};
 use gatewright_tower::HeaderFields;
 use serde::Deserialize;
 
-use super::people::CLIENT;
+use super::login::CLIENT;
 use crate::app::App;
 use crate::people::found_workspace;
 use crate::realms::WORKSPACE;

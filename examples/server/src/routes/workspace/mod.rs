@@ -5,8 +5,8 @@ mod google;
 mod grants;
 mod invites;
 pub(crate) mod keys;
+mod login;
 mod operations;
-mod people;
 mod profile;
 mod sessions;
 mod team;
@@ -25,7 +25,7 @@ pub(super) fn routes(gate: &Gate, realms: &Realms) -> GuardedRouter<Site> {
     let either =
         |role: &str, scope: &str| Policy::jwt().role(role).or(Policy::api_key().scope(scope));
     GuardedRouter::new(gate.clone(), realms.workspace.clone())
-        .route("/users/login", post(Policy::public(), people::login))
+        .route("/users/login", post(Policy::public(), login::login))
         .route("/users/signup", post(Policy::public(), account::sign_up))
         .route(
             "/users/verify-email",
