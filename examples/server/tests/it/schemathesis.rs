@@ -15,7 +15,8 @@ const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 /// A run takes a minute or two. One that takes so long will never end.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
-/// What asks for a password, an address or an id that the document does not tell: nobody can be sure to guess one.
+/// What asks for a password, an address, a cookie, a code or an id that the document does not tell: nobody can be sure to
+/// guess one.
 const HARD_TO_REACH: &[&str] = &[
     "login",
     "verify-email",
@@ -26,6 +27,9 @@ const HARD_TO_REACH: &[&str] = &[
     "{prefix}",
     "{user}",
     "/invites/accept",
+    "/v2/auth/refresh",
+    "/v2/visitor/entitlements",
+    "/purchase-codes",
     "/google/",
     "{tokenId}",
     "{clientId}",
