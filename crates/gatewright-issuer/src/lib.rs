@@ -1,4 +1,4 @@
-//! The half of Gatewright that makes credentials.
+//! The half of Gatewright that makes credentials, and knows the people who ask for them.
 //!
 //! - [`CredentialIssuer`] mints, rotates and revokes API keys and personal access tokens. Nobody gets to see a secret that
 //!   can do more than they can, or longer: see [`Authority`].
@@ -9,12 +9,12 @@
 //!   (RFC 8414, RFC 9728).
 //! - [`SigningKeys`] keeps the keys that sign access tokens: generated, published before use, retired after the last token
 //!   they signed has expired, and sealed at rest under a [`SealingKey`].
-//! - [`LoginLinks`] finds the account of whoever logged in at an identity provider, or makes one.
 //! - [`AccessTokens`] signs access tokens (RFC 9068).
 //! - [`Sessions`] opens login sessions, carries them on by refresh tokens that are used once, and ends them: at a logout,
 //!   when they have lasted as long as the [`SessionTerms`] say, or because somebody came with a token that was used before.
 //! - [`Accounts`] signs people up, proves their addresses, checks their passwords and changes them, and invites them to
 //!   tenants; [`PasswordPolicy`] says what is allowed as a password, a [`Mailer`] tells them what they are to know.
+//! - [`LoginLinks`] finds the account of whoever logged in at an identity provider, or makes one.
 //! - [`guard_tag_keys`] loads the keys of the guard tags, or makes the first one.
 //!
 //! No framework is in here: handlers call it.
