@@ -3,21 +3,19 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::Response;
-use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_tower::{GateFuture, Guard, HttpRefusal};
-use http::request::Parts;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use crate::path::PathParameters;
 use crate::source::ReadSource;
 
 /// The guard of one route, and what it reads of its requests.
@@ -56,11 +54,10 @@ where
         let policy = guard.policy();
         let parameters = policy
             .tenant_parameter()
-            .map(|_| path_parameters(&mut parts))
-            .transpose();
+            .map(|_| PathParameters::of(&mut parts));
         let tenant = match (policy.tenant_parameter(), &parameters) {
-            (Some(name), Ok(Some(parameters))) => path_parameter(parameters, name).map(Some),
-            (_, Err(error)) => Err(error.clone()),
+            (Some(name), Some(Ok(parameters))) => parameters.named(name).map(Some),
+            (_, Some(Err(error))) => Err(error.clone()),
             _ => Ok(None),
         };
         let request = Request::from_parts(parts, body);
@@ -116,6 +113,7 @@ where
         }
     }
 
+    #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
         let call = self.call.take();
         Called {
@@ -140,28 +138,6 @@ impl<F: Future<Output = Response>> Future for Called<F> {
             Some(response) => response.poll(context).map(Ok),
             None => Poll::Pending,
         }
-    }
-}
-
-/// The parameters of the whole path, nesting included, decoded as axum's `Path` decodes them.
-fn path_parameters(parts: &mut Parts) -> Result<RawPathParams, AuthError> {
-    let reading = pin!(RawPathParams::from_request_parts(parts, &()));
-    // Ready at once: it only looks at the request's extensions.
-    match reading.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(parameters)) => Ok(parameters),
-        Poll::Ready(Err(RawPathParamsRejection::InvalidUtf8InPathParam(_))) => {
-            Err(AuthError::new(ErrorCode::InvalidRequest).with_message("The path is not UTF-8"))
-        }
-        Poll::Ready(Err(_)) | Poll::Pending => Err(Cause::PolicyMissing.into()),
-    }
-}
-
-fn path_parameter<'a>(parameters: &'a RawPathParams, name: &str) -> Result<&'a str, AuthError> {
-    let mut values = parameters.iter().filter(|(key, _)| *key == name);
-    match (values.next(), values.next()) {
-        (Some((_, value)), None) => Ok(value),
-        // With two of the name, one in a router that was put around, no rule says which of them counts.
-        _ => Err(Cause::PolicyMissing.into()),
     }
 }
 

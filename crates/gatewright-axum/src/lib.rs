@@ -62,6 +62,7 @@
 mod extract;
 mod guarded;
 mod methods;
+mod path;
 mod refusal;
 mod router;
 mod source;

@@ -63,6 +63,7 @@ impl<R: Clone> Guard<R> {
     /// service that was ready is the one called. `policy` is this guard's [`policy`](Self::policy), `tenant` the decoded
     /// value of the path parameter that it names (one of the query is read here), `source` the address that the request came
     /// from, as far as it is known and trusted.
+    #[inline]
     pub fn call<S, B>(
         &self,
         service: &mut S,
@@ -241,6 +242,7 @@ impl<R> After<R> {
     }
 
     /// Marks an admitted request, and notes what its response will need.
+    #[inline]
     pub(crate) fn admit<B>(&mut self, request: &mut Request<B>, admitted: Admitted) {
         self.fields = admitted.answer_fields(&self.policy);
         request
@@ -259,6 +261,7 @@ impl<R> After<R> {
     }
 
     /// Finishes what the service answered.
+    #[inline]
     pub(crate) fn finish<B>(&self, mut response: Response<B>) -> Response<B>
     where
         R: RenderRefusal<B>,

@@ -19,7 +19,7 @@ use gatewright_testing::TestAuthority;
 use tower::Service as _;
 
 use crate::answer::{bearer, send};
-use crate::authority;
+use crate::{HANDLE, authority};
 
 const NOT_FOUND: &str = r#"{"error":{"code":"not_found","message":"Not found","statusCode":404}}"#;
 const NOT_FOUND_DETAIL: &str = r#"{"detail":"Not found","code":"not_found"}"#;
@@ -515,7 +515,7 @@ async fn merged_routes_keep_their_source() {
 }
 
 /// What a guard costs a warm call: one box in the request's extensions, and where a limit was charged, the values of its two
-/// fields. A handler of no size at all spares axum a box, which its guard then needs.
+/// fields; nothing for the tenant in the path. A handler of no size at all spares axum a box, which its guard then needs.
 #[tokio::test]
 async fn a_guard_allocates_once_and_twice_more_for_a_limit() {
     let authority = authority().await;
@@ -527,7 +527,7 @@ async fn a_guard_allocates_once_and_twice_more_for_a_limit() {
     };
     let pat = format!("Bearer {}", authority.pat("creator", "links.read").await);
     let request = || {
-        let request = Request::get("/a").header("authorization", &pat);
+        let request = Request::get("/creator").header("authorization", &pat);
         request.body(Body::empty()).unwrap()
     };
     let cost = |router: &Router| {
@@ -548,12 +548,13 @@ async fn a_guard_allocates_once_and_twice_more_for_a_limit() {
         (Limits::none().per_credential(plenty), 3),
     ] {
         let guarded = |methods| {
-            let realm = Realm::builder("api").limits(limits.clone()).build();
+            let realm = Realm::builder("api").tenant_kind(HANDLE);
+            let realm = realm.limits(limits.clone()).build();
             let router = GuardedRouter::new(authority.gate().clone(), realm);
-            router.route("/{any}", methods).finish().unwrap().0
+            router.route("/{handle}", methods).finish().unwrap().0
         };
-        let plain = |methods| Router::new().route("/{any}", methods);
-        let policy = || Policy::pat().scope("links.read");
+        let plain = |methods| Router::new().route("/{handle}", methods);
+        let policy = || Policy::pat().scope("links.read").tenant_from("handle");
 
         let router = guarded(get(policy(), holding.clone()));
         router.clone().call(request()).await.unwrap();
