@@ -9,9 +9,9 @@ use gatewright_core::hash::Phc;
 use gatewright_core::principal::UserId;
 use gatewright_core::store::{Account, TokenRef};
 
-use super::Accounts;
+use super::{Accounts, nobody};
 use crate::NewSession;
-use crate::credential::{internal, store_failed};
+use crate::credential::store_failed;
 
 /// Somebody whose password was right, and whose address is proven.
 #[non_exhaustive]
@@ -59,7 +59,7 @@ impl Accounts {
         let email = email.to_lowercase();
         self.refuse_if_blocked(source, &email)?;
         let found = self.find(&email).await?;
-        let nobody = UserId::new("nobody").map_err(internal)?;
+        let nobody = nobody()?;
         let id = found.as_ref().map_or(&nobody, |account| &account.id);
         // The epoch first, the password after it: if the password is changed between the two, the token that would be
         // issued for the old one is of an epoch that is over.

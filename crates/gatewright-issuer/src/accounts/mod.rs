@@ -61,7 +61,8 @@ impl<S> PeopleStore for S where
 /// People's accounts: signing up, logging in, proving an address, choosing a new password, being invited. Cheap to clone.
 ///
 /// Whoever asks learns from neither the answer nor the time whether an address has an account. What depends on that is
-/// done [afterwards](Afterwards), when the answer is on its way, and told by mail to whom it concerns.
+/// done [afterwards](Afterwards), when the answer is on its way, the look-up of the address included, and told by mail to
+/// whom it concerns. Before the answer the store is asked about nobody, so that an outage is refused as one.
 ///
 /// Every method that changes something is to be run to its end, in a task of its own: a token that was spent by a request
 /// whose caller hung up is spent. Failed logins, requests and mails are counted in the memory of this process.
@@ -193,6 +194,13 @@ impl Accounts {
             .ok_or_else(|| hash_overload(Cause::HashWorkerLost))
     }
 
+    /// Asks the store about nobody: an error where it cannot answer, before somebody is told that all is well. About the
+    /// address itself it is asked [afterwards](Afterwards), since a row takes longer to read than none.
+    async fn reach_store(&self) -> Result<(), AuthError> {
+        let found = self.store.account(&nobody()?).await;
+        found.map(drop).map_err(store_failed)
+    }
+
     async fn find(&self, email: &str) -> Result<Option<Account>, AuthError> {
         let found = self.store.account_by_email(email).await;
         found.map_err(store_failed)
@@ -289,7 +297,8 @@ impl fmt::Debug for Accounts {
 /// What remains to be done when a request is answered, and must not be waited for: how long it takes tells whether there
 /// is such an account.
 ///
-/// Spawn it and answer. An error is for the log; the request may be made again.
+/// Spawn it and answer. An error is for the log, where it must not be missed: the store went out of reach between the
+/// answer and this, so nothing is mailed to somebody who was told that it is. The request may be made again.
 #[must_use = "nothing is stored or mailed unless this is spawned"]
 pub struct Afterwards<T = ()>(BoxFuture<'static, Result<T, AuthError>>);
 
@@ -315,6 +324,11 @@ impl<T> fmt::Debug for Afterwards<T> {
 
 fn read_token(token: &str) -> Result<RefreshToken, AuthError> {
     RefreshToken::read(token.as_bytes()).ok_or_else(|| Cause::MailedTokenInvalid.into())
+}
+
+/// Who is asked about where there is nobody to ask about.
+fn nobody() -> Result<UserId, AuthError> {
+    UserId::new("nobody").map_err(internal)
 }
 
 fn new_user_id() -> Result<UserId, AuthError> {

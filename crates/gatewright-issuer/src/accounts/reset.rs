@@ -28,10 +28,10 @@ impl Accounts {
     ) -> Result<Afterwards, AuthError> {
         let email = mail_address(email)?;
         self.limits.request(source, self.nanos())?;
-        let found = self.find(&email).await?;
+        self.reach_store().await?;
         let accounts = self.clone();
         Ok(Afterwards::new(async move {
-            match found {
+            match accounts.find(&email).await? {
                 Some(account) if account.verified => accounts.mail_reset(&account).await,
                 Some(account) => accounts.mail_verification(&account, None).await,
                 None => Ok(()),

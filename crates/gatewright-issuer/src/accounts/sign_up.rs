@@ -46,10 +46,10 @@ impl Accounts {
         self.limits.request(source, self.nanos())?;
         // Hashed whoever it is for, and before anything is known: the time of it tells nothing.
         let hash = self.hash(&password).await?;
-        let found = self.find(&email).await?;
+        self.reach_store().await?;
         let accounts = self.clone();
         Ok(Afterwards::new(async move {
-            let account = match found {
+            let account = match accounts.find(&email).await? {
                 Some(account) => account,
                 None => match accounts.insert(&email, name, source).await? {
                     Ok(new) => {
@@ -69,7 +69,7 @@ impl Accounts {
     }
 
     /// Mails another link to prove an address, if it has an account that is unverified. The answer is the same whether it
-    /// has or not.
+    /// has or not, and so is the time it takes; [what follows](Afterwards) is to be spawned.
     ///
     /// The link carries the password that is given here, and none if none is given: never that of an earlier sign-up,
     /// which may have been somebody else's. Without one, the password is chosen where the link is followed.
@@ -94,9 +94,10 @@ impl Accounts {
                 None
             }
         };
-        let found = self.find(&email).await?;
+        self.reach_store().await?;
         let accounts = self.clone();
         Ok(Afterwards::new(async move {
+            let found = accounts.find(&email).await?;
             match found.filter(|account| !account.verified) {
                 Some(account) => accounts.mail_verification(&account, hash).await,
                 None => Ok(()),

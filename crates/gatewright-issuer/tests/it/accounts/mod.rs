@@ -53,6 +53,7 @@ impl People {
         let store = Arc::new(Flaky {
             memory: memory.clone(),
             calls: AtomicU64::new(0),
+            asked: Mutex::default(),
             fails_from: AtomicU64::new(u64::MAX),
             meanwhile: Mutex::default(),
         });
@@ -183,10 +184,12 @@ impl Mails {
 /// What somebody else does at the same time.
 type Meanwhile = Box<dyn FnOnce(&MemoryStore) + Send>;
 
-/// A store that counts its calls, and is out of reach from one of them on.
+/// A store that notes its calls, and is out of reach from one of them on.
 struct Flaky {
     memory: MemoryStore,
     calls: AtomicU64,
+    /// Each call with what it was given.
+    asked: Mutex<Vec<String>>,
     fails_from: AtomicU64,
     /// Before which call it happens.
     meanwhile: Mutex<Option<(u64, Meanwhile)>>,
@@ -203,6 +206,11 @@ impl Flaky {
     fn meanwhile(&self, calls: u64, act: impl FnOnce(&MemoryStore) + Send + 'static) {
         self.calls.store(0, SeqCst);
         *self.meanwhile.lock().unwrap() = Some((calls, Box::new(act)));
+    }
+
+    /// What was asked since the last look.
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
     fn recover(&self) {
@@ -236,6 +244,8 @@ macro_rules! pass_on {
     })*) => {$(
         impl $store for Flaky {$(
             fn $method<$a>(&$a self, $($name: $type),*) -> BoxFuture<$a, Result<$answer, StoreError>> {
+                let call = format!("{}{:?}", stringify!($method), ($(&$name,)*));
+                self.asked.lock().unwrap().push(call);
                 self.reach(|memory| $store::$method(memory, $($name),*))
             }
         )*}

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use futures_util::future::{FutureExt as _, join_all};
 use gatewright_core::audit::AuditKind;
-use gatewright_core::error::{Cause, ErrorCode};
+use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_core::hash::{Argon2Settings, PoolConfig};
 use gatewright_core::limit::Rate;
-use gatewright_core::store::AccountStore;
+use gatewright_core::principal::UserId;
+use gatewright_core::store::{Account, AccountStore, BoxFuture, InsertOutcome};
 use gatewright_issuer::SignedUp;
 
 use super::{CAROL, ELSEWHERE, HERE, HERS, People, THEIRS, accepted, code_of, finished, token_of};
@@ -226,6 +227,51 @@ async fn asvs_6_3_8_resending_tells_nobody_who_has_an_account() {
     }
 }
 
+/// A row takes longer to read than none, so that even the same one call would tell.
+#[tokio::test]
+async fn asvs_6_3_8_the_store_is_asked_about_an_address_when_the_answer_is_given() {
+    let people = People::new().await;
+    people.account("known@example.com", Some(HERS), true).await;
+    people.account("new@example.com", None, false).await;
+    let accounts = &people.accounts;
+    let way = async |way: &str, email: &str| -> Result<_, AuthError> {
+        let password = accepted(THEIRS);
+        let rest: BoxFuture<'_, Result<(), AuthError>> = match way {
+            "sign up" => {
+                let rest = accounts.sign_up(email, password, "", HERE).await?;
+                Box::pin(async { rest.await.map(drop) })
+            }
+            "resend" => Box::pin(accounts.resend_verification(email, None, HERE).await?),
+            "resend with a password" => Box::pin(
+                accounts
+                    .resend_verification(email, Some(password), HERE)
+                    .await?,
+            ),
+            _ => Box::pin(accounts.forgot_password(email, HERE).await?),
+        };
+        Ok(rest)
+    };
+    for name in ["forget", "resend", "resend with a password", "sign up"] {
+        for email in ["known@example.com", "new@example.com", CAROL] {
+            people.store.asked();
+            let rest = way(name, email).await.unwrap();
+            // The same words, whoever it is; something, or an outage would be told that all is well.
+            let before = people.store.asked();
+            assert_eq!(before, ["account(UserId(\"nobody\"),)"], "{name}, {email}");
+            rest.await.unwrap();
+            let after = people.store.asked();
+            let look_up = format!("account_by_email({email:?},)");
+            assert_eq!(after.first(), Some(&look_up), "{name}, {email}");
+        }
+    }
+    people.store.fail_after(0);
+    for name in ["forget", "resend", "resend with a password", "sign up"] {
+        let refusal = way(name, CAROL).await.map(drop);
+        let outage = Err(ErrorCode::TemporarilyUnavailable);
+        assert_eq!(code_of(refusal), outage, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn asvs_6_6_a_link_is_good_once_for_a_day_and_for_its_purpose() {
     let people = People::new().await;
@@ -290,7 +336,6 @@ async fn of_two_links_at_once_the_password_of_the_one_that_succeeds_is_valid() {
 async fn of_twenty_sign_ups_at_once_one_makes_an_account() {
     let people = People::new().await;
     let sign_up = || people.accounts.sign_up(CAROL, accepted(HERS), "", HERE);
-    // Every one has read that the address is new.
     let rest = join_all((0..20).map(|_| sign_up())).await;
     let became = join_all(rest.into_iter().map(|rest| tokio::spawn(rest.unwrap()))).await;
     let became: Vec<_> = became
@@ -300,6 +345,24 @@ async fn of_twenty_sign_ups_at_once_one_makes_an_account() {
     let new = became.iter().filter(|one| matches!(one, SignedUp::New(_)));
     assert_eq!(new.count(), 1);
     assert_eq!(people.mails.take().len(), 3, "so many an hour");
+}
+
+#[tokio::test]
+async fn an_address_that_somebody_takes_meanwhile_is_signed_up_for_once_more() {
+    for verified in [false, true] {
+        let people = People::new().await;
+        let mut theirs = Account::new(UserId::new("usr_theirs").unwrap(), CAROL, 1);
+        theirs.verified = verified;
+        // When it was read that nobody has it.
+        people.store.meanwhile(2, move |memory| {
+            let inserted = memory.insert_account(theirs).now_or_never();
+            assert_eq!(inserted.unwrap().unwrap(), InsertOutcome::Inserted);
+        });
+        let became = people.signs_up(CAROL, HERS).await;
+        assert_eq!(matches!(became, SignedUp::Registered), verified);
+        assert_eq!(matches!(became, SignedUp::Unverified), !verified);
+        assert_eq!(people.stored(CAROL).await.id.as_str(), "usr_theirs");
+    }
 }
 
 #[tokio::test]

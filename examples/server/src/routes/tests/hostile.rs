@@ -135,9 +135,15 @@ async fn without_the_database_everything_is_unavailable_for_now() {
     let login = json!({ "email": "ada@acme.test", "password": PASSWORD });
     let report = json!({ "ctx": ctx, "eventType": "purchase" });
     let order = json!({ "handle": "acme", "plan": "pro" });
+    let email = json!({ "email": "ada@acme.test" });
+    let newcomer = json!({ "email": "eve@acme.test", "password": PASSWORD });
     for (method, path, bearer, body) in [
         ("POST", "/v2/auth/login", "", login),
         ("POST", "/v2/public/conversions", "", report),
+        // Nobody is told that a mail is on its way.
+        ("POST", "/api/v1/users/signup", "", newcomer),
+        ("POST", "/api/v1/users/forgot-password", "", email.clone()),
+        ("POST", "/api/v1/users/resend-verification", "", email),
         ("GET", "/v2/handles", &jwt, Value::Null),
         ("POST", "/v2/handles", &jwt, json!({ "handle": "other" })),
         ("POST", "/v2/billing/checkout-session", &jwt, order),
