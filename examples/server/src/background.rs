@@ -199,7 +199,9 @@ impl Background {
         repeat(&mut chores, "upkeep", &stopped, UPKEEP_EVERY, move || {
             let (gate, metrics) = (gate.clone(), Arc::clone(&metrics));
             async move {
-                metrics.run_upkeep();
+                // What a busy server gathered in the meantime takes some milliseconds: not on the threads that serve.
+                let drained = tokio::task::spawn_blocking(move || metrics.run_upkeep()).await;
+                tell("metrics", drained);
                 tell("upkeep", gate.upkeep().await.map(|_| ()));
             }
         });
