@@ -40,6 +40,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     }
 
     /// Looks at a value where it is. A clone of a shared pointer would be counted by all cores in one place.
+    #[inline]
     pub(super) fn look<Q, T>(&self, key: &Q, look: impl FnOnce(&V) -> T) -> Option<T>
     where
         Q: Hash + Equivalent<K> + ?Sized,

@@ -14,6 +14,7 @@ use crate::principal::{Mode, Principal, Subject, Verified};
 impl Shared {
     /// Judges a proven caller, and charges the call: to all its buckets if it is admitted, to the one of refusals if it is
     /// not. `remembered` is kept beside what is cached of the caller.
+    #[inline]
     pub(super) fn decide(
         &self,
         principal: &Principal,
@@ -23,14 +24,19 @@ impl Shared {
     ) -> Admission {
         match judge(principal, grants, request.policy, request.tenant) {
             Ok(()) => {
-                let admitted = Verified::vouch(principal.clone());
-                self.charge(principal, remembered, request, Ok(Some(admitted)))
+                let admitted = Some(Verified::vouch(principal.clone()));
+                if request.policy.realm().limits().any() {
+                    self.charge(principal, remembered, request, Ok(admitted))
+                } else {
+                    Admission::Ready(Ok(Admitted::free(admitted)))
+                }
             }
             Err(shortfall) => self.refuse(principal, shortfall, remembered, request),
         }
     }
 
     /// Refuses a proven caller: noted, and charged to a bucket that only refusals fill.
+    #[cold]
     pub(super) fn refuse(
         &self,
         principal: &Principal,
@@ -61,10 +67,11 @@ impl Shared {
                     Ok(None),
                 )
             }
-            _ => settle(Charged::Ready(Ok(None)), Ok(None)),
+            _ => Admission::Ready(Ok(Admitted::free(None))),
         }
     }
 
+    #[inline(never)]
     fn charge(
         &self,
         principal: &Principal,
@@ -146,6 +153,7 @@ impl Shared {
 }
 
 /// Mode, tenant, scope, role, plan: the first that falls short is the answer.
+#[inline]
 pub(super) fn judge(
     principal: &Principal,
     grants: Option<&Grants>,
@@ -198,9 +206,8 @@ fn after(
 ) -> Result<Admitted, AuthError> {
     match charged {
         Ok(limits) => decision.map(|principal| Admitted {
-            principal,
             limits,
-            set_cookie: None,
+            ..Admitted::free(principal)
         }),
         Err(LimitError::Refused(refusal)) => Err(limited(&refusal)),
         Err(_) => Err(AuthError::from(Cause::LimiterUnavailable)),

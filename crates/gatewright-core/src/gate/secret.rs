@@ -362,6 +362,7 @@ impl Shared {
     }
 
     /// From proof to decision: state, policy, limits.
+    #[inline]
     fn conclude_secret(&self, record: &Record, request: Request<'_>) -> Admission {
         if let Err(cause) = record.state(request.now) {
             return Admission::Ready(Err(cause.into()));

@@ -105,6 +105,7 @@ pub(super) struct OwnedRequest {
 }
 
 impl Request<'_> {
+    #[inline]
     pub(super) const fn moment(&self) -> Moment {
         Moment::new(self.nanos, self.now)
     }
@@ -207,6 +208,7 @@ impl Shared {
     }
 
     /// A request that comes as far as to need the time.
+    #[inline]
     fn request<'a>(&self, policy: &'a Arc<CompiledPolicy>, arrival: &Arrival<'a>) -> Request<'a> {
         let moment = self.clock.moment();
         Request {
@@ -237,6 +239,7 @@ impl Shared {
     }
 
     /// A text of no form that is known here: refused, unless the tenant has a provider that may read it.
+    #[inline]
     fn admit_unreadable(
         self: &Arc<Self>,
         token: &[u8],
@@ -263,8 +266,9 @@ impl Shared {
     }
 
     /// Whether nothing was published since these stamps were taken.
-    pub(super) fn is_current<const N: usize>(&self, stamps: &[Stamp; N]) -> bool {
-        stamps.iter().all(|stamp| self.changes.is_current(*stamp))
+    #[inline]
+    pub(super) fn is_current(&self, stamps: &[Stamp]) -> bool {
+        self.changes.are_current(stamps)
     }
 
     /// Puts a credential on the list of those whose last use is to be written down. Past [`MAX_USES`] the use is dropped:

@@ -5,8 +5,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
-
 use super::builder::MAX_TOKEN_LIFE_SECS;
 use super::caller::Caller;
 use super::place::Place;
@@ -29,14 +27,19 @@ pub(super) const SHARED_SCOPES: usize = 1_024;
 /// In bytes. Longer ones are each token's own.
 const LONGEST_SHARED_SCOPES: usize = 512;
 
-/// A token whose signature and claims hold.
+/// A token whose signature and claims hold, and its holder: a machine in the tenant of its record, a user in none until the token
+/// is used in one. Nothing of it changes. What is read anew takes its place in the cache, so that a hit looks at all of it where it
+/// lies, and asks nobody whether it still counts.
 pub(super) struct Token {
     claimed: Claimed,
-    seat: ArcSwap<Seat>,
-    /// A user in no tenant, where the seat is in one and the token is used elsewhere too.
-    alone: OnceLock<Box<Caller>>,
     /// The generations of everything that the standing was read under: user or client, session, token.
     stamps: [Stamp; 3],
+    /// Of a user in a tenant.
+    place: Option<Place>,
+    /// Most tokens are used in one tenant, and who would be kept for none beside it takes as much memory.
+    caller: Caller,
+    /// A user in no tenant, where the caller is in one and the token is used elsewhere too.
+    alone: OnceLock<Box<Caller>>,
     charged: Remembered,
 }
 
@@ -78,20 +81,6 @@ impl Claimed {
     }
 }
 
-/// The holder of a token: a machine in the tenant of its record, a user in none until the token is used in one. Most are used
-/// in one, and who would be kept for none beside it takes as much memory.
-struct Seat {
-    /// Of a user in a tenant.
-    place: Option<Place>,
-    caller: Caller,
-}
-
-impl Seat {
-    fn identity(&self) -> &Identity {
-        self.caller.any().identity()
-    }
-}
-
 impl Token {
     fn new(
         claimed: Claimed,
@@ -101,27 +90,49 @@ impl Token {
     ) -> Self {
         Self {
             claimed,
-            seat: ArcSwap::from_pointee(Seat {
-                place: None,
-                caller: Caller::new(identity, tenancy),
-            }),
-            alone: OnceLock::new(),
             stamps,
+            place: None,
+            caller: Caller::new(identity, tenancy),
+            alone: OnceLock::new(),
             charged: Remembered::new(),
         }
     }
 
-    fn jti<'a>(&self, identity: &'a Identity) -> Option<&'a str> {
-        self.claimed.has_jti.then(|| identity.credential.as_str())
+    /// The same token, used in a tenant.
+    fn seated(&self, place: Place) -> Self {
+        let tenancy = Some(Arc::clone(&place.tenancy));
+        let claimed = self.claimed.clone();
+        Self {
+            place: Some(place),
+            ..Self::new(claimed, self.identity().clone(), tenancy, self.stamps)
+        }
     }
 
-    /// The holder where no tenant is asked for: a machine in the tenant of its record, a user in none. `seat` is the token's.
-    fn alone<'a>(&'a self, seat: &'a Seat) -> &'a Principal {
-        let alone = || Box::new(Caller::new(seat.identity().clone(), None));
-        match &seat.place {
-            None => seat.caller.principal(),
+    #[inline]
+    fn identity(&self) -> &Identity {
+        self.caller.any().identity()
+    }
+
+    fn jti(&self) -> Option<&str> {
+        let has_jti = self.claimed.has_jti;
+        has_jti.then(|| self.identity().credential.as_str())
+    }
+
+    /// The holder where no tenant is asked for: a machine in the tenant of its record, a user in none.
+    #[inline]
+    fn alone(&self) -> &Principal {
+        let alone = || Box::new(Caller::new(self.identity().clone(), None));
+        match &self.place {
+            None => self.caller.principal(),
             Some(_) => self.alone.get_or_init(alone).principal(),
         }
+    }
+
+    /// The place, where the token is good in it: one that is bound to a tenant is good in no other, whatever its user may do
+    /// there.
+    fn within(&self, place: Option<Place>) -> Option<Place> {
+        let bound = self.claimed.tenant();
+        place.filter(|place| bound.is_none_or(|bound| bound == place.tenancy.tenant().id()))
     }
 }
 
@@ -131,12 +142,18 @@ impl Shared {
         if !self.watch.serves_from_memory(request.nanos) {
             return None;
         }
-        let judge = |token: &Arc<Token>| self.judge_known_token(token, request);
         let trusts = request.policy.realm().tokens();
         let found = trusts.iter().find_map(|trust| {
-            let generation = trust.keys().generation();
-            self.tokens
-                .look(text, trust.id(), generation, request.now, judge)
+            let (now, generation) = (request.now, trust.keys().generation());
+            let judge = |token: &Arc<Token>| {
+                // Text it is, as the one that was kept.
+                let keep = |token| match std::str::from_utf8(text) {
+                    Ok(text) => self.keep(text, trust, generation, token, now),
+                    Err(_) => {}
+                };
+                self.judge_known_token(token, keep, request)
+            };
+            self.tokens.look(text, trust.id(), generation, now, judge)
         });
         found
             .flatten()
@@ -169,60 +186,84 @@ impl Shared {
         let shared = Arc::clone(self);
         let (text, trust, request) = (Box::<str>::from(text), trust.clone(), request.to_owned());
         Admission::Pending(Pending(Box::pin(async move {
-            let (token, is_new) = match shared.read_standing(&token).await? {
+            let (mut token, mut is_new) = match shared.read_standing(&token).await? {
                 Some(read) => (Arc::new(read), true),
                 None => (token, !is_cached),
             };
-            if is_new {
-                shared.tokens.insert(
-                    &text,
-                    trust.id(),
-                    generation,
-                    token.claimed.good_until,
-                    request.now,
-                    Arc::clone(&token),
-                );
-            }
             let asked = request.at(shared.clock.monotonic_nanos());
-            let seat = token.seat.load_full();
-            let place = match tenant_of(&token, &seat, asked) {
+            let place = match tenant_of(&token, asked) {
                 Some((user, tenant)) => {
                     let realm = asked.policy.realm();
-                    Some(shared.read_place(user, tenant, realm).await?)
+                    let place = shared.read_place(user, tenant, realm).await;
+                    place.map(|place| Some(token.within(place)))
                 }
-                None => None,
+                None => Ok(None),
             };
+            if let Ok(Some(Some(place))) = &place
+                && let Some(seated) = shared.seat(&token, place)
+            {
+                (token, is_new) = (seated, true);
+            }
+            if is_new {
+                let (kept, now) = (Arc::clone(&token), request.now);
+                shared.keep(&text, &trust, generation, kept, now);
+            }
             let asked = request.at(shared.clock.monotonic_nanos());
-            let concluded = match place {
+            let concluded = match place? {
                 Some(place) => shared.conclude_in(&token, place, asked),
-                None => shared.conclude_token(&token, token.alone(&seat), asked),
+                None => shared.conclude_token(&token, token.alone(), asked),
             };
             concluded.decided().await
         })))
     }
 
+    /// Keeps a token. It carries the generations that it was read under, so that what is overtaken by a change, or takes the place
+    /// of something newer, is worthless and not wrong.
+    fn keep(
+        &self,
+        text: &str,
+        trust: &TokenTrust,
+        generation: u64,
+        token: Arc<Token>,
+        now: Timestamp,
+    ) {
+        let good_until = token.claimed.good_until;
+        self.tokens
+            .insert(text, trust.id(), generation, good_until, now, token);
+    }
+
     /// The answer, if memory knows all that it takes. The token is looked at where it lies: a warm call copies nothing and
-    /// counts no reference.
-    fn judge_known_token(&self, token: &Token, request: Request<'_>) -> Option<Admission> {
+    /// counts no reference. `keep` puts another one in its place.
+    #[inline]
+    fn judge_known_token(
+        &self,
+        token: &Token,
+        keep: impl FnOnce(Arc<Token>),
+        request: Request<'_>,
+    ) -> Option<Admission> {
         let machine = token.claimed.machine.as_deref();
         if !self.is_current(&token.stamps)
             || machine.is_some_and(|machine| !self.is_current(&machine.stamps))
         {
             return None;
         }
-        let seat = token.seat.load();
-        let Some((user, tenant)) = tenant_of(token, &seat, request) else {
-            return Some(self.conclude_token(token, token.alone(&seat), request));
+        let Some((user, tenant)) = tenant_of(token, request) else {
+            return Some(self.conclude_token(token, token.alone(), request));
         };
         let realm = request.policy.realm();
-        if let Some(place) = &seat.place
+        if let Some(place) = &token.place
             && place.is_in(tenant, realm)
             && self.is_current(&place.stamps)
         {
-            return Some(self.conclude_token(token, seat.caller.principal(), request));
+            return Some(self.conclude_token(token, token.caller.principal(), request));
         }
-        let place = self.known_place(user, tenant, realm)?;
-        Some(self.conclude_in(token, Some(place), request))
+        let place = token.within(Some(self.known_place(user, tenant, realm)?));
+        if let Some(place) = &place
+            && let Some(seated) = self.seat(token, place)
+        {
+            keep(seated);
+        }
+        Some(self.conclude_in(token, place, request))
     }
 
     fn verify<'r>(
@@ -351,9 +392,8 @@ impl Shared {
     /// Asks whether everything that the token depends on still stands, under generations taken before asking. Answers the
     /// token as it is now known; `None` where that is no news.
     async fn read_standing(&self, token: &Token) -> Result<Option<Token>, AuthError> {
-        let seat = token.seat.load_full();
-        let (identity, claimed) = (seat.identity(), &token.claimed);
-        let jti = token.jti(identity);
+        let (identity, claimed) = (token.identity(), &token.claimed);
+        let jti = token.jti();
         let stamps = self.token_stamps(&identity.subject, identity.session.as_ref(), jti);
         let mut claimed = claimed.clone();
         let mut is_news = stamps != token.stamps;
@@ -386,7 +426,7 @@ impl Shared {
         };
         // A user has no tenant by the token alone, and the place of one is not asked for here.
         let tenant = tenancy.as_deref().map(Tenancy::tenant);
-        let is_known = seat.place.is_some() || tenant == seat.caller.any().tenant();
+        let is_known = token.place.is_some() || tenant == token.caller.any().tenant();
         if !is_news && is_known {
             return Ok(None);
         }
@@ -409,32 +449,29 @@ impl Shared {
         Ok(self.tenancy(record.tenant, None))
     }
 
-    /// Judges a user in a place that was read; `None` where the user has none.
-    fn conclude_in(&self, token: &Token, place: Option<Place>, request: Request<'_>) -> Admission {
-        let kept = token.seat.load();
-        let bound = token.claimed.tenant();
-        // A token that is bound to a tenant is good in no other, whatever its user may do there.
-        let place =
-            place.filter(|place| bound.is_none_or(|bound| bound == place.tenancy.tenant().id()));
-        let Some(place) = place else {
-            let cause = Cause::NoMembership;
-            let alone = token.alone(&kept);
-            return self.refuse(alone, cause.into(), &token.charged, request);
-        };
-        let (identity, tenancy) = (kept.identity().clone(), Some(Arc::clone(&place.tenancy)));
-        // A token that is used in many tenants at once keeps the first: it would otherwise write at every call.
-        let keeps = |kept: &Place| self.is_current(&kept.stamps);
-        if kept.place.as_ref().is_some_and(keeps) {
-            return self.conclude_token(token, &Principal::new(identity, tenancy), request);
-        }
-        let seat = Arc::new(Seat {
-            place: Some(place),
-            caller: Caller::new(identity, tenancy),
-        });
-        token.seat.store(Arc::clone(&seat));
-        self.conclude_token(token, seat.caller.principal(), request)
+    /// The token with this place beside it, unless the one that it has still counts: a token that is used in many tenants at once
+    /// keeps the first, and would otherwise be kept anew at every call.
+    fn seat(&self, token: &Token, place: &Place) -> Option<Arc<Token>> {
+        let counts = |kept: &Place| self.is_current(&kept.stamps);
+        let is_seated = token.place.as_ref().is_some_and(counts);
+        (!is_seated).then(|| Arc::new(token.seated(place.clone())))
     }
 
+    /// Judges a user in a place that was read; `None` where the user has none that the token is good in.
+    fn conclude_in(&self, token: &Token, place: Option<Place>, request: Request<'_>) -> Admission {
+        let Some(Place { tenancy, .. }) = place else {
+            let cause = Cause::NoMembership;
+            return self.refuse(token.alone(), cause.into(), &token.charged, request);
+        };
+        let kept = token.place.as_ref();
+        if kept.is_some_and(|kept| Arc::ptr_eq(&kept.tenancy, &tenancy)) {
+            return self.conclude_token(token, token.caller.principal(), request);
+        }
+        let caller = Principal::new(token.identity().clone(), Some(tenancy));
+        self.conclude_token(token, &caller, request)
+    }
+
+    #[inline]
     fn conclude_token(&self, token: &Token, holder: &Principal, request: Request<'_>) -> Admission {
         let bound = token.claimed.bound.as_deref();
         if let Some(audience) = bound.and_then(|bound| bound.audience.as_deref())
@@ -457,15 +494,12 @@ impl Shared {
 
 /// The tenant that a user's request is made in: the path's, else the token's. A machine has no membership but its
 /// record's tenant.
-fn tenant_of<'a>(
-    token: &'a Token,
-    seat: &'a Seat,
-    request: Request<'a>,
-) -> Option<(&'a UserId, TenantRef<'a>)> {
+#[inline]
+fn tenant_of<'a>(token: &'a Token, request: Request<'a>) -> Option<(&'a UserId, TenantRef<'a>)> {
     if !request.policy.accepts(Mode::Jwt) {
         return None;
     }
-    let user = seat.identity().subject.user()?;
+    let user = token.identity().subject.user()?;
     let realm = request.policy.realm();
     if request.policy.tenant_parameter().is_some() {
         return Some((user, TenantRef::Slug(realm.tenant_kind()?, request.tenant?)));
