@@ -14,13 +14,13 @@ use crate::principal::{Mode, Principal, Subject, Verified};
 impl Shared {
     /// Judges a proven caller, and charges the call: to all its buckets if it is admitted, to the one of refusals if it is
     /// not. `remembered` is kept beside what is cached of the caller.
-    #[inline]
+    #[inline(always)]
     pub(super) fn decide(
         &self,
         principal: &Principal,
         grants: Option<&Grants>,
         remembered: &Remembered,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Admission {
         match judge(principal, grants, request.policy, request.tenant) {
             Ok(()) => {
@@ -42,7 +42,7 @@ impl Shared {
         principal: &Principal,
         shortfall: Shortfall,
         remembered: &Remembered,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Admission {
         self.audit.record(
             AuditEvent::new(AuditKind::Denied, request.now)
@@ -55,7 +55,7 @@ impl Shared {
     }
 
     /// A caller who presents nothing, where that is enough.
-    pub(super) fn admit_anonymous(&self, request: Request<'_>) -> Admission {
+    pub(super) fn admit_anonymous(&self, request: &Request<'_>) -> Admission {
         let limits = request.policy.realm().limits();
         let source = request.source.map(SourceKey::new);
         match (limits.per_source, &source) {
@@ -76,7 +76,7 @@ impl Shared {
         &self,
         principal: &Principal,
         remembered: &Remembered,
-        request: Request<'_>,
+        request: &Request<'_>,
         decision: Result<Option<Verified<Principal>>, AuthError>,
     ) -> Admission {
         let admitted = decision.is_ok();

@@ -50,11 +50,13 @@ impl Shared {
     /// The answer to a secret that was proven before, if memory knows all that it takes. `text` need not be a secret at all: what
     /// was proven was [classified](crate::credential::Formats::classify) first, and the same digest means the same text, so
     /// that its characters need not be looked at again.
+    /// One function with what it calls, as [`admit_known_token`](Self::admit_known_token) is.
+    #[inline(always)]
     pub(super) fn admit_known_secret(
         &self,
         text: &[u8],
         (kind, id): (SecretKind, &[u8]),
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Option<Admission> {
         // A client's secret, which another door proves, is no credential here.
         if mode_of(kind).is_none() || !self.watch.serves_from_memory(request.nanos) {
@@ -75,7 +77,7 @@ impl Shared {
     pub(super) fn admit_secret(
         self: &Arc<Self>,
         presented: SecretCredential<'_>,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Admission {
         // A client's secret is for the token endpoint: no policy takes it, so nothing is spent on it.
         if mode_of(presented.kind()).is_none() {
@@ -118,7 +120,7 @@ impl Shared {
                 .prove(&presented, request.source, request.now)
                 .await?;
             let request = request.at(shared.clock.monotonic_nanos());
-            shared.conclude_secret(&record, request).decided().await
+            shared.conclude_secret(&record, &request).decided().await
         })))
     }
 
@@ -129,7 +131,7 @@ impl Shared {
         record: &Record,
         presented: SecretCredential<'_>,
         digest: &ProofDigest,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Option<Admission> {
         if !self.is_current(&record.stamps) {
             return None;
@@ -362,8 +364,8 @@ impl Shared {
     }
 
     /// From proof to decision: state, policy, limits.
-    #[inline]
-    fn conclude_secret(&self, record: &Record, request: Request<'_>) -> Admission {
+    #[inline(always)]
+    fn conclude_secret(&self, record: &Record, request: &Request<'_>) -> Admission {
         if let Err(cause) = record.state(request.now) {
             return Admission::Ready(Err(cause.into()));
         }

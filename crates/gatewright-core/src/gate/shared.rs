@@ -110,7 +110,7 @@ impl Request<'_> {
         Moment::new(self.nanos, self.now)
     }
 
-    pub(super) fn to_owned(self) -> OwnedRequest {
+    pub(super) fn to_owned(&self) -> OwnedRequest {
         OwnedRequest {
             policy: Arc::clone(self.policy),
             tenant: self.tenant.map(Into::into),
@@ -149,7 +149,7 @@ impl Shared {
             return Admission::Ready(Err(Cause::PolicyMissing.into()));
         }
         if policy.is_public() {
-            return self.admit_anonymous(self.request(policy, arrival));
+            return self.admit_anonymous(&self.request(policy, arrival));
         }
         if arrival.query.is_some_and(query_has_token) {
             return Admission::Ready(Err(Cause::TokenInQuery.into()));
@@ -157,20 +157,20 @@ impl Shared {
         if let Some(token) = candidate(fields, policy.reads_api_key_field()) {
             // The same text was verified before, so nothing about its shape is left to be checked.
             if begins_as_jwt(token)
-                && let Some(answer) = self.admit_known_token(token, self.request(policy, arrival))
+                && let Some(answer) = self.admit_known_token(token, &self.request(policy, arrival))
             {
                 return answer;
             }
             let glance = self.formats.glance(token);
             if let Some(name) = glance.and_then(Glance::name)
                 && let Some(answer) =
-                    self.admit_known_secret(token, name, self.request(policy, arrival))
+                    self.admit_known_secret(token, name, &self.request(policy, arrival))
             {
                 return answer;
             }
             match self.formats.classify_after(token, glance) {
                 Ok(credential) => {
-                    return self.admit_credential(credential, self.request(policy, arrival));
+                    return self.admit_credential(credential, &self.request(policy, arrival));
                 }
                 // Its characters were right, or it would not have come as far as to the sum over them.
                 Err(malformed) if malformed == Malformed::Checksum || is_token68(token) => {
@@ -193,14 +193,14 @@ impl Shared {
     ) -> Admission {
         match self.find_token(fields, policy) {
             Ok(Some(token)) => match self.formats.classify(token) {
-                Ok(credential) => self.admit_credential(credential, self.request(policy, arrival)),
+                Ok(credential) => self.admit_credential(credential, &self.request(policy, arrival)),
                 Err(malformed) => self.admit_unreadable(token, malformed, policy, arrival),
             },
             Ok(None) => {
                 let request = self.request(policy, arrival);
                 match policy.visitors() {
-                    Some(visitors) => self.admit_visitor(fields, visitors, arrival, request),
-                    None => self.admit_anonymous(request),
+                    Some(visitors) => self.admit_visitor(fields, visitors, arrival, &request),
+                    None => self.admit_anonymous(&request),
                 }
             }
             Err(cause) => Admission::Ready(Err(cause.into())),
@@ -249,7 +249,7 @@ impl Shared {
     ) -> Admission {
         policy
             .accepts(Mode::External)
-            .then(|| self.admit_opaque(token, malformed, self.request(policy, arrival)))
+            .then(|| self.admit_opaque(token, malformed, &self.request(policy, arrival)))
             .flatten()
             .unwrap_or_else(|| Admission::Ready(Err(cause_of(malformed).into())))
     }
@@ -257,7 +257,7 @@ impl Shared {
     fn admit_credential(
         self: &Arc<Self>,
         credential: Credential<'_>,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Admission {
         match credential {
             Credential::Secret(secret) => self.admit_secret(secret, request),

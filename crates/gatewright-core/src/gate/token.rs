@@ -138,32 +138,43 @@ impl Token {
 
 impl Shared {
     /// The answer to a token that was verified before, if memory knows all that it takes. `text` need not be a token at all.
-    pub(super) fn admit_known_token(&self, text: &[u8], request: Request<'_>) -> Option<Admission> {
+    ///
+    /// It and what it calls are one function by the time they run, so that the answer is written once, where the caller reads it: an
+    /// answer that is moved from hand to hand is waited for each time.
+    #[inline(always)]
+    pub(super) fn admit_known_token(
+        &self,
+        text: &[u8],
+        request: &Request<'_>,
+    ) -> Option<Admission> {
         if !self.watch.serves_from_memory(request.nanos) {
             return None;
         }
-        let trusts = request.policy.realm().tokens();
-        let found = trusts.iter().find_map(|trust| {
-            let (now, generation) = (request.now, trust.keys().generation());
+        for trust in request.policy.realm().tokens() {
+            let generation = trust.keys().generation();
             let judge = |token: &Arc<Token>| {
-                // Text it is, as the one that was kept.
-                let keep = |token| match std::str::from_utf8(text) {
-                    Ok(text) => self.keep(text, trust, generation, token, now),
-                    Err(_) => {}
+                let keep = |token| {
+                    // It is text, as the token that was found is.
+                    if let Ok(text) = std::str::from_utf8(text) {
+                        self.keep(text, trust, generation, token, request.now);
+                    }
                 };
                 self.judge_known_token(token, keep, request)
             };
-            self.tokens.look(text, trust.id(), generation, now, judge)
-        });
-        found
-            .flatten()
-            .or_else(|| self.admit_known_external(text, request))
+            let found = self
+                .tokens
+                .look(text, trust.id(), generation, request.now, judge);
+            if let Some(answer) = found {
+                return answer;
+            }
+        }
+        self.admit_known_external(text, request)
     }
 
     pub(super) fn admit_token(
         self: &Arc<Self>,
         presented: JwtShape<'_>,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Admission {
         if let Some(admission) = self.admit_external(presented, request) {
             return admission;
@@ -191,7 +202,7 @@ impl Shared {
                 None => (token, !is_cached),
             };
             let asked = request.at(shared.clock.monotonic_nanos());
-            let place = match tenant_of(&token, asked) {
+            let place = match tenant_of(&token, &asked) {
                 Some((user, tenant)) => {
                     let realm = asked.policy.realm();
                     let place = shared.read_place(user, tenant, realm).await;
@@ -210,8 +221,8 @@ impl Shared {
             }
             let asked = request.at(shared.clock.monotonic_nanos());
             let concluded = match place? {
-                Some(place) => shared.conclude_in(&token, place, asked),
-                None => shared.conclude_token(&token, token.alone(), asked),
+                Some(place) => shared.conclude_in(&token, place, &asked),
+                None => shared.conclude_token(&token, token.alone(), &asked),
             };
             concluded.decided().await
         })))
@@ -234,12 +245,12 @@ impl Shared {
 
     /// The answer, if memory knows all that it takes. The token is looked at where it lies: a warm call copies nothing and
     /// counts no reference. `keep` puts another one in its place.
-    #[inline]
+    #[inline(always)]
     fn judge_known_token(
         &self,
         token: &Token,
         keep: impl FnOnce(Arc<Token>),
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Option<Admission> {
         let machine = token.claimed.machine.as_deref();
         if !self.is_current(&token.stamps)
@@ -247,17 +258,37 @@ impl Shared {
         {
             return None;
         }
-        let Some((user, tenant)) = tenant_of(token, request) else {
-            return Some(self.conclude_token(token, token.alone(), request));
+        let holder = match tenant_of(token, request) {
+            None => token.alone(),
+            Some((_, tenant)) if self.is_seated(token, tenant, request) => token.caller.principal(),
+            Some((user, tenant)) => {
+                return self.judge_elsewhere(token, user, tenant, keep, request);
+            }
         };
-        let realm = request.policy.realm();
-        if let Some(place) = &token.place
-            && place.is_in(tenant, realm)
-            && self.is_current(&place.stamps)
-        {
-            return Some(self.conclude_token(token, token.caller.principal(), request));
-        }
-        let place = token.within(Some(self.known_place(user, tenant, realm)?));
+        Some(self.conclude_token(token, holder, request))
+    }
+
+    /// Whether the place that is kept with the token is that in this tenant, and still counts.
+    #[inline]
+    fn is_seated(&self, token: &Token, tenant: TenantRef<'_>, request: &Request<'_>) -> bool {
+        let place = token.place.as_ref();
+        place.is_some_and(|place| {
+            place.is_in(tenant, request.policy.realm()) && self.is_current(&place.stamps)
+        })
+    }
+
+    /// The answer in another place than the one that is kept with the token.
+    #[inline(never)]
+    fn judge_elsewhere(
+        &self,
+        token: &Token,
+        user: &UserId,
+        tenant: TenantRef<'_>,
+        keep: impl FnOnce(Arc<Token>),
+        request: &Request<'_>,
+    ) -> Option<Admission> {
+        let place = self.known_place(user, tenant, request.policy.realm())?;
+        let place = token.within(Some(place));
         if let Some(place) = &place
             && let Some(seated) = self.seat(token, place)
         {
@@ -458,7 +489,8 @@ impl Shared {
     }
 
     /// Judges a user in a place that was read; `None` where the user has none that the token is good in.
-    fn conclude_in(&self, token: &Token, place: Option<Place>, request: Request<'_>) -> Admission {
+    #[inline(never)]
+    fn conclude_in(&self, token: &Token, place: Option<Place>, request: &Request<'_>) -> Admission {
         let Some(Place { tenancy, .. }) = place else {
             let cause = Cause::NoMembership;
             return self.refuse(token.alone(), cause.into(), &token.charged, request);
@@ -471,8 +503,13 @@ impl Shared {
         self.conclude_token(token, &caller, request)
     }
 
-    #[inline]
-    fn conclude_token(&self, token: &Token, holder: &Principal, request: Request<'_>) -> Admission {
+    #[inline(always)]
+    fn conclude_token(
+        &self,
+        token: &Token,
+        holder: &Principal,
+        request: &Request<'_>,
+    ) -> Admission {
         let bound = token.claimed.bound.as_deref();
         if let Some(audience) = bound.and_then(|bound| bound.audience.as_deref())
             && !is_audience(audience, holder, request)
@@ -495,7 +532,7 @@ impl Shared {
 /// The tenant that a user's request is made in: the path's, else the token's. A machine has no membership but its
 /// record's tenant.
 #[inline]
-fn tenant_of<'a>(token: &'a Token, request: Request<'a>) -> Option<(&'a UserId, TenantRef<'a>)> {
+fn tenant_of<'a>(token: &'a Token, request: &Request<'a>) -> Option<(&'a UserId, TenantRef<'a>)> {
     if !request.policy.accepts(Mode::Jwt) {
         return None;
     }
@@ -524,7 +561,7 @@ fn trusted<'a>(realm: &'a Realm, text: &str) -> Result<&'a TokenTrust, Cause> {
 }
 
 /// Whether a token for this tenant's audience is used by somebody of that tenant, and there.
-fn is_audience(slug: &str, holder: &Principal, request: Request<'_>) -> bool {
+fn is_audience(slug: &str, holder: &Principal, request: &Request<'_>) -> bool {
     holder.tenant().is_some_and(|tenant| tenant.slug() == slug)
         && request.tenant.is_none_or(|named| named == slug)
 }
