@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cache::Cache;
 use super::coherence::Watch;
+use super::decide::Answer;
 use super::external::{External, FetchFlight, Fetched};
 use super::flight::Flights;
 use super::opaque::{AskFlight, Asked};
@@ -14,7 +15,7 @@ use super::secret::{ProofFlight, ReadFlight, Reading, Verdict};
 use super::stats::Counters;
 use super::token::Token;
 use super::upkeep::Rehash;
-use super::{Admission, Arrival};
+use super::{Admission, Admitted, Arrival};
 use crate::audit::AuditSink;
 use crate::credential::{
     Credential, Fields, Formats, Glance, Malformed, Presented, begins_as_jwt, candidate,
@@ -156,17 +157,24 @@ impl Shared {
         }
         if let Some(token) = candidate(fields, policy.reads_api_key_field()) {
             // The same text was verified before, so nothing about its shape is left to be checked.
-            if begins_as_jwt(token)
-                && let Some(answer) = self.admit_known_token(token, &self.request(policy, arrival))
-            {
-                return answer;
+            let mut answer = Answer::Unknown;
+            if begins_as_jwt(token) {
+                self.admit_known_token(token, &self.request(policy, arrival), &mut answer);
             }
-            let glance = self.formats.glance(token);
-            if let Some(name) = glance.and_then(Glance::name)
-                && let Some(answer) =
-                    self.admit_known_secret(token, name, &self.request(policy, arrival))
-            {
-                return answer;
+            let glance = match answer {
+                Answer::Unknown => self.formats.glance(token),
+                _ => None,
+            };
+            if let Some(name) = glance.and_then(Glance::name) {
+                let request = self.request(policy, arrival);
+                self.admit_known_secret(token, name, &request, &mut answer);
+            }
+            match answer {
+                Answer::Unknown => {}
+                Answer::Free(caller) => {
+                    return Admission::Ready(Ok(Admitted::free(Some(caller))));
+                }
+                Answer::Other(admission) => return admission,
             }
             match self.formats.classify_after(token, glance) {
                 Ok(credential) => {

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::builder::MAX_TOKEN_LIFE_SECS;
 use super::caller::Caller;
+use super::decide::Answer;
 use super::place::Place;
 use super::shared::{Request, Shared, store_failed};
 use super::{Admission, Pending};
@@ -113,6 +114,13 @@ impl Token {
         self.caller.any().identity()
     }
 
+    /// What the scopes of a machine's token answer; a user's is judged by role.
+    #[inline]
+    fn grants(&self) -> Option<&Grants> {
+        let machine = self.claimed.machine.as_deref();
+        machine.map(|machine| &machine.grants)
+    }
+
     fn jti(&self) -> Option<&str> {
         let has_jti = self.claimed.has_jti;
         has_jti.then(|| self.identity().credential.as_str())
@@ -138,17 +146,14 @@ impl Token {
 
 impl Shared {
     /// The answer to a token that was verified before, if memory knows all that it takes. `text` need not be a token at all.
-    ///
-    /// It and what it calls are one function by the time they run, so that the answer is written once, where the caller reads it: an
-    /// answer that is moved from hand to hand is waited for each time.
-    #[inline(always)]
     pub(super) fn admit_known_token(
         &self,
         text: &[u8],
         request: &Request<'_>,
-    ) -> Option<Admission> {
+        answer: &mut Answer,
+    ) {
         if !self.watch.serves_from_memory(request.nanos) {
-            return None;
+            return;
         }
         for trust in request.policy.realm().tokens() {
             let generation = trust.keys().generation();
@@ -159,16 +164,18 @@ impl Shared {
                         self.keep(text, trust, generation, token, request.now);
                     }
                 };
-                self.judge_known_token(token, keep, request)
+                self.judge_known_token(token, keep, request, answer);
             };
             let found = self
                 .tokens
                 .look(text, trust.id(), generation, request.now, judge);
-            if let Some(answer) = found {
-                return answer;
+            if found.is_some() {
+                return;
             }
         }
-        self.admit_known_external(text, request)
+        if let Some(admission) = self.admit_known_external(text, request) {
+            *answer = Answer::Other(admission);
+        }
     }
 
     pub(super) fn admit_token(
@@ -244,28 +251,37 @@ impl Shared {
     }
 
     /// The answer, if memory knows all that it takes. The token is looked at where it lies: a warm call copies nothing and
-    /// counts no reference. `keep` puts another one in its place.
-    #[inline(always)]
+    /// counts no reference. `keep` puts another token in its place.
+    #[inline]
     fn judge_known_token(
         &self,
         token: &Token,
         keep: impl FnOnce(Arc<Token>),
         request: &Request<'_>,
-    ) -> Option<Admission> {
+        answer: &mut Answer,
+    ) {
         let machine = token.claimed.machine.as_deref();
         if !self.is_current(&token.stamps)
             || machine.is_some_and(|machine| !self.is_current(&machine.stamps))
         {
-            return None;
+            return;
         }
         let holder = match tenant_of(token, request) {
             None => token.alone(),
             Some((_, tenant)) if self.is_seated(token, tenant, request) => token.caller.principal(),
             Some((user, tenant)) => {
-                return self.judge_elsewhere(token, user, tenant, keep, request);
+                let elsewhere = self.judge_elsewhere(token, user, tenant, keep, request);
+                if let Some(admission) = elsewhere {
+                    *answer = Answer::Other(admission);
+                }
+                return;
             }
         };
-        Some(self.conclude_token(token, holder, request))
+        if !is_meant_for(token, holder, request) {
+            *answer = Answer::Other(Admission::Ready(Err(Cause::JwtAudience.into())));
+            return;
+        }
+        self.decide_known(holder, token.grants(), &token.charged, request, answer);
     }
 
     /// Whether the place that is kept with the token is that in this tenant, and still counts.
@@ -503,30 +519,25 @@ impl Shared {
         self.conclude_token(token, &caller, request)
     }
 
-    #[inline(always)]
     fn conclude_token(
         &self,
         token: &Token,
         holder: &Principal,
         request: &Request<'_>,
     ) -> Admission {
-        let bound = token.claimed.bound.as_deref();
-        if let Some(audience) = bound.and_then(|bound| bound.audience.as_deref())
-            && !is_audience(audience, holder, request)
-        {
+        if !is_meant_for(token, holder, request) {
             return Admission::Ready(Err(Cause::JwtAudience.into()));
         }
-        self.decide(
-            holder,
-            token
-                .claimed
-                .machine
-                .as_deref()
-                .map(|machine| &machine.grants),
-            &token.charged,
-            request,
-        )
+        self.decide(holder, token.grants(), &token.charged, request)
     }
+}
+
+/// Whether a token that is for one tenant's audience, if it is, is used there.
+#[inline]
+fn is_meant_for(token: &Token, holder: &Principal, request: &Request<'_>) -> bool {
+    let bound = token.claimed.bound.as_deref();
+    let audience = bound.and_then(|bound| bound.audience.as_deref());
+    audience.is_none_or(|audience| is_audience(audience, holder, request))
 }
 
 /// The tenant that a user's request is made in: the path's, else the token's. A machine has no membership but its

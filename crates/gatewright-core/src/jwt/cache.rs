@@ -309,8 +309,8 @@ impl Book {
 
 /// How much is compared between two looks of `black_box`: more than most tokens have.
 const BLOCK: usize = 1024;
-/// How many bytes are compared side by side.
-const LANES: usize = 64;
+/// What vector instructions compare in one step.
+const STEP: usize = 32;
 
 /// Whether both are the same, in a time that depends on their lengths alone.
 ///
@@ -331,28 +331,21 @@ fn is_equal(ours: &[u8], theirs: &[u8]) -> bool {
 /// Not 0 where two texts of one length differ.
 #[inline]
 fn difference(ours: &[u8], theirs: &[u8]) -> u8 {
-    let mut lanes = [0; LANES];
-    let mut gather = |ours: &[u8; LANES], theirs: &[u8; LANES]| {
-        for (lane, (ours, theirs)) in lanes.iter_mut().zip(ours.iter().zip(theirs)) {
-            *lane |= ours ^ theirs;
-        }
-    };
-    let ((whole, rest), (other_whole, other_rest)) = (ours.as_chunks(), theirs.as_chunks());
-    for (ours, theirs) in whole.iter().zip(other_whole) {
-        gather(ours, theirs);
-    }
+    let ((steps, rest), (other_steps, other_rest)) =
+        (ours.as_chunks::<STEP>(), theirs.as_chunks::<STEP>());
+    let whole = sum(steps.as_flattened(), other_steps.as_flattened());
     // What is left is looked at together with some of what was: one more step, where bytes one by one take as long as the rest.
-    let mut sum = 0;
-    match (ours.last_chunk(), theirs.last_chunk()) {
-        (Some(ours), Some(theirs)) => gather(ours, theirs),
-        _ => {
-            sum = rest
-                .iter()
-                .zip(other_rest)
-                .fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs))
+    whole
+        | match (ours.last_chunk::<STEP>(), theirs.last_chunk::<STEP>()) {
+            (Some(ours), Some(theirs)) => sum(ours, theirs),
+            _ => sum(rest, other_rest),
         }
-    }
-    lanes.iter().fold(sum, |sum, lane| sum | lane)
+}
+
+#[inline]
+fn sum(ours: &[u8], theirs: &[u8]) -> u8 {
+    let bytes = ours.iter().zip(theirs);
+    bytes.fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs))
 }
 
 /// Tokens too short to have a tail are never cached.
