@@ -87,7 +87,6 @@ pub(super) struct Shared {
 }
 
 /// A request as the rungs after parsing see it.
-#[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) policy: &'a Arc<CompiledPolicy>,
     pub(super) tenant: Option<&'a str>,
