@@ -110,6 +110,7 @@ pub mod gate;
 pub mod hash;
 pub mod json;
 pub mod jwt;
+mod keyed;
 pub mod limit;
 pub mod origin;
 pub mod policy;

@@ -29,6 +29,7 @@ impl<T> Striped<T> {
     }
 
     /// The one of this thread.
+    #[inline]
     pub(crate) fn mine(&self) -> &T {
         let other = place().checked_sub(1);
         other
@@ -59,11 +60,13 @@ impl<T> LazyStriped<T> {
     }
 
     /// The one that was there from the start.
+    #[inline]
     pub(crate) const fn first(&self) -> &T {
         &self.first
     }
 
     /// The one of this thread's stripe, copied from the first if no thread of it has asked before.
+    #[inline]
     pub(crate) fn mine(&self, copy: impl FnOnce(&T) -> T) -> &T {
         let Some(other) = place().checked_sub(1) else {
             return &self.first;
@@ -83,6 +86,7 @@ fn count() -> usize {
 }
 
 /// The stripe of this thread.
+#[inline]
 fn place() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static PLACE: Cell<usize> = const { Cell::new(usize::MAX) });

@@ -38,6 +38,8 @@ impl Moment {
     }
 }
 
+const NANOS: u64 = 1_000_000_000;
+
 /// For how long [`SystemClock::moment`] counts on from one look at the machine's date.
 const LOOK_EVERY_NANOS: u64 = 50_000_000;
 
@@ -97,7 +99,10 @@ impl Clock for SystemClock {
     }
 
     fn monotonic_nanos(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        // In 64 bits, which hold five centuries.
+        let since = self.origin.elapsed();
+        let nanos = u64::from(since.subsec_nanos());
+        since.as_secs().saturating_mul(NANOS).saturating_add(nanos)
     }
 
     fn moment(&self) -> Moment {
@@ -107,7 +112,7 @@ impl Clock for SystemClock {
         } else {
             self.look(nanos)
         };
-        let unix = origin_date.wrapping_add(nanos) / 1_000_000_000;
+        let unix = origin_date.wrapping_add(nanos) / NANOS;
         Moment::new(nanos, unix)
     }
 }

@@ -9,6 +9,7 @@ use super::imports::{self, Place};
 const TABLE: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("stripe", &[]),
+    ("keyed", &[]),
     ("origin", &[]),
     ("cors", &["origin"]),
     ("source", &[]),
@@ -18,7 +19,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("cookie", &["credential", "error", "origin"]),
     ("scope", &["time"]),
     ("hash", &["time"]),
-    ("jwt", &["json", "time"]),
+    ("jwt", &["json", "keyed", "time"]),
     ("limit", &["time"]),
     ("role", &["scope", "time"]),
     (
@@ -88,6 +89,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "federation",
             "hash",
             "jwt",
+            "keyed",
             "limit",
             "policy",
             "principal",

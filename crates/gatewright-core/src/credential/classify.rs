@@ -201,6 +201,7 @@ impl Formats {
 
 impl Formats {
     /// What may be a secret with a checksum, without a look at its characters: length and separator are right.
+    #[inline]
     pub(crate) fn glance<'a>(&self, token: &'a [u8]) -> Option<Glance<'a>> {
         let mut formats = self.secrets.iter();
         let format = formats.find(|format| token.starts_with(format.prefix.as_bytes()))?;
@@ -232,6 +233,7 @@ impl<'a> Glance<'a> {
     /// The kind and the id, where the checksum is right: a mistyped secret isn't looked for.
     /// [`classify`](Formats::classify) refuses some of these; of what it reads as a secret with a checksum, it reads the
     /// same kind and id.
+    #[inline]
     pub(crate) fn name(self) -> Option<(SecretKind, &'a [u8])> {
         self.sum_is_right.then_some((self.kind, self.id))
     }
@@ -242,6 +244,7 @@ impl<'a> Glance<'a> {
 ///
 /// RFC 7515 would also allow white space before the brace. No issuer writes it, and without it no brand can be taken
 /// for a JWT or a JWT for a brand.
+#[inline]
 pub(crate) fn begins_as_jwt(text: &[u8]) -> bool {
     matches!(text, [b'e', b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_', ..])
 }

@@ -131,6 +131,7 @@ pub fn presented<F: Fields + ?Sized>(fields: &F, read_api_key: bool) -> Presente
 
 /// What [`presented`] finds where a request has one line for it, before the characters are looked at: those of every
 /// [format](super::Formats) are characters of token68, so whoever reads it as a credential need not look twice.
+#[inline]
 pub(crate) fn candidate<F: Fields + ?Sized>(fields: &F, read_api_key: bool) -> Option<&[u8]> {
     if read_api_key {
         let mut lines = fields.values(Field::ApiKey);
@@ -169,6 +170,7 @@ fn authorization(line: &[u8]) -> Line<'_> {
 }
 
 /// What stands after the scheme `Bearer`, whatever its characters.
+#[inline]
 fn bearer(line: &[u8]) -> Result<&[u8], Line<'_>> {
     const BEARER: &[u8] = b"bearer";
 
@@ -243,6 +245,7 @@ const fn is_tchar(byte: u8) -> bool {
 }
 
 /// Optional white space around a field value isn't part of it, RFC 9110 §5.5.
+#[inline]
 pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -253,6 +256,7 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
+#[inline]
 fn trim_spaces(mut value: &[u8]) -> &[u8] {
     while let [b' ', rest @ ..] = value {
         value = rest;

@@ -175,9 +175,8 @@ impl AuthError {
     }
 
     /// Notes the tenant that the request named, as a path segment: for answers that point to something of that tenant.
-    pub(crate) fn with_tenant_segment(mut self, segment: Box<str>) -> Self {
+    pub(crate) fn set_tenant_segment(&mut self, segment: Box<str>) {
         self.detail_mut().tenant = Some(segment);
-        self
     }
 
     /// The tenant noted, percent-encoded.

@@ -88,6 +88,16 @@ enum Vary {
 }
 
 impl Admitted {
+    /// Charged to nothing.
+    #[inline]
+    pub(super) const fn free(principal: Option<Verified<Principal>>) -> Self {
+        Self {
+            principal,
+            limits: None,
+            set_cookie: None,
+        }
+    }
+
     /// The fields for the answer to a request that `policy` admitted.
     #[must_use]
     #[inline]

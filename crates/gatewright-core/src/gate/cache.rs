@@ -1,20 +1,22 @@
 //! A bounded map that many read and few write.
 
 use std::collections::VecDeque;
-use std::hash::{Hash, RandomState};
+use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use papaya::{Equivalent, HashMap};
+
+use crate::keyed::Keyed;
 
 /// How many entries an insertion looks at for one to evict.
 const SWEEP: usize = 64;
 
 /// Keeps at most `capacity` values, and evicts one that was not read lately (second chance).
 ///
-/// Readers take no lock and allocate nothing but what cloning a value does; writers take turns.
+/// Only what a store told or a signature proved is a key of it; see [`Keyed`]. Readers take no lock and allocate nothing but what cloning a value does; writers take turns.
 pub(super) struct Cache<K, V> {
-    entries: HashMap<K, Entry<V>, RandomState>,
+    entries: HashMap<K, Entry<V>, Keyed>,
     /// The keys in the order in which sweeps visit them; locked by whoever changes `entries`.
     order: Mutex<VecDeque<K>>,
     capacity: usize,
@@ -29,7 +31,7 @@ struct Entry<V> {
 impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            entries: HashMap::builder().hasher(RandomState::new()).build(),
+            entries: HashMap::builder().hasher(Keyed::new()).build(),
             order: Mutex::default(),
             capacity: capacity.max(1),
         }
@@ -40,6 +42,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     }
 
     /// Looks at a value where it is. A clone of a shared pointer would be counted by all cores in one place.
+    #[inline]
     pub(super) fn look<Q, T>(&self, key: &Q, look: impl FnOnce(&V) -> T) -> Option<T>
     where
         Q: Hash + Equivalent<K> + ?Sized,

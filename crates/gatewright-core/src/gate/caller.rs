@@ -15,11 +15,13 @@ impl Caller {
     }
 
     /// The principal of this thread's stripe.
+    #[inline]
     pub(super) fn principal(&self) -> &Principal {
         self.0.mine(Principal::copy)
     }
 
     /// The principal to be read and not cloned.
+    #[inline]
     pub(super) const fn any(&self) -> &Principal {
         self.0.first()
     }

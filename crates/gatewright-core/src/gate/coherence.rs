@@ -40,6 +40,7 @@ impl Watch {
         self.mode.store(encode(coherence), Ordering::Release);
     }
 
+    #[inline]
     pub(super) fn get(&self) -> Coherence {
         decode(self.mode.load(Ordering::Acquire))
     }
@@ -49,6 +50,7 @@ impl Watch {
     }
 
     /// Whether memory may answer for the store now.
+    #[inline]
     pub(super) fn serves_from_memory(&self, now_nanos: u64) -> bool {
         match self.get() {
             Coherence::SingleProcess => true,
@@ -75,6 +77,7 @@ const fn encode(coherence: Coherence) -> u64 {
     }
 }
 
+#[inline]
 fn decode(number: u64) -> Coherence {
     match u32::try_from(number) {
         Ok(max_silence_secs) => Coherence::Bounded { max_silence_secs },

@@ -49,17 +49,18 @@ enum Rejected {
 
 impl Shared {
     /// The providers that the request's tenant has, where its policy accepts their tokens.
-    pub(super) fn providers(&self, request: Request<'_>) -> Option<Arc<TenantProviders>> {
+    pub(super) fn providers(&self, request: &Request<'_>) -> Option<Arc<TenantProviders>> {
         let (federation, slug) = federation(request)?;
         let providers = federation.providers(slug)?;
         are_of(&providers, request).then_some(providers)
     }
 
     /// The answer to a token that was verified before, under what stands now.
+    #[inline(never)]
     pub(super) fn admit_known_external(
         &self,
         text: &[u8],
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Option<Admission> {
         let (federation, slug) = federation(request)?;
         let realm = request.policy.realm();
@@ -84,7 +85,7 @@ impl Shared {
     pub(super) fn admit_external(
         self: &Arc<Self>,
         presented: JwtShape<'_>,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Option<Admission> {
         let realm = request.policy.realm();
         if realm.federation().is_none() || !request.policy.accepts(Mode::External) {
@@ -117,7 +118,7 @@ impl Shared {
         &self,
         text: &str,
         issuer: &str,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Result<Arc<External>, Rejected> {
         let unknown = || Rejected::For(Cause::JwtIssuer.into());
         let providers = self.providers(request).ok_or_else(unknown)?;
@@ -192,7 +193,7 @@ impl Shared {
         })
     }
 
-    pub(super) fn conclude_external(&self, known: &External, request: Request<'_>) -> Admission {
+    pub(super) fn conclude_external(&self, known: &External, request: &Request<'_>) -> Admission {
         let (grants, charged) = (Some(&known.grants), &known.charged);
         self.decide(known.caller.principal(), grants, charged, request)
     }
@@ -203,7 +204,7 @@ impl Shared {
         text: &str,
         issuer: String,
         lacking: FetchFlight,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Admission {
         let asker = Asker::new(request, &issuer);
         if let Err(refusal) = self.may_ask(&asker) {
@@ -214,13 +215,13 @@ impl Shared {
         Admission::Pending(Pending(Box::pin(async move {
             let mut paid = false;
             let asked = request.at(shared.clock.monotonic_nanos());
-            let start = || shared.start_fetch(&asker, &issuer, lacking, asked, &mut paid);
+            let start = || shared.start_fetch(&asker, &issuer, lacking, &asked, &mut paid);
             let fetched = shared.fetches.try_join(lacking, start).await?;
             if let Err(unreachable) = fetched {
                 shared.settle_asker(&asker, paid, true);
                 return Err(out_of_reach(Cause::KeysUnavailable, unreachable));
             }
-            let request = request.at(shared.clock.monotonic_nanos());
+            let request = &request.at(shared.clock.monotonic_nanos());
             let verified = shared.verify_external(&text, &issuer, request);
             shared.settle_asker(&asker, paid, verified.is_ok());
             match verified {
@@ -237,7 +238,7 @@ impl Shared {
         asker: &Asker,
         issuer: &str,
         (id, generation): FetchFlight,
-        request: Request<'_>,
+        request: &Request<'_>,
         paid: &mut bool,
     ) -> Result<BoxFuture<'static, Fetched>, AuthError> {
         let providers = self.providers(request);
@@ -258,7 +259,7 @@ impl Shared {
 }
 
 /// Who knows the providers of the request's tenant, and the tenant's slug, where the policy accepts their tokens.
-pub(super) fn federation<'r>(request: Request<'r>) -> Option<(&'r dyn Federation, &'r str)> {
+pub(super) fn federation<'r>(request: &Request<'r>) -> Option<(&'r dyn Federation, &'r str)> {
     if !request.policy.accepts(Mode::External) {
         return None;
     }
@@ -266,7 +267,7 @@ pub(super) fn federation<'r>(request: Request<'r>) -> Option<(&'r dyn Federation
 }
 
 /// Whether these are the providers of the tenant that the request names.
-pub(super) fn are_of(providers: &TenantProviders, request: Request<'_>) -> bool {
+pub(super) fn are_of(providers: &TenantProviders, request: &Request<'_>) -> bool {
     let tenant = providers.tenant();
     let kind = request.policy.realm().tenant_kind();
     // Slugs of one kind of tenant say nothing of another's.
@@ -280,7 +281,7 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn new(request: Request<'_>, issuer: &str) -> Self {
+    pub(super) fn new(request: &Request<'_>, issuer: &str) -> Self {
         let tenant = request.tenant.unwrap_or_default();
         Self {
             source: request.source,

@@ -118,9 +118,10 @@ impl Guarded {
         let unknown = Grants::default();
         let by_role = principal.mode() == Mode::Jwt && principal.user().is_some();
         judge(principal, (!by_role).then_some(&unknown), policy, None).map_err(|shortfall| {
-            let refusal = AuthError::from(shortfall.cause).with_missing(shortfall.missing);
+            let mut refusal = AuthError::from(shortfall.cause).with_missing(shortfall.missing);
             let tenant = principal.tenant().map(Tenant::slug);
-            policy.realm().about(refusal, tenant)
+            policy.realm().about(&mut refusal, tenant);
+            refusal
         })
     }
 

@@ -35,7 +35,7 @@ impl Shared {
         self: &Arc<Self>,
         token: &[u8],
         malformed: Malformed,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Option<Admission> {
         let is_opaque = match malformed {
             Malformed::UnknownFormat => true,
@@ -87,7 +87,7 @@ impl Shared {
                 Err(_) => {}
             }
             let known = asked?;
-            let request = request.at(shared.clock.monotonic_nanos());
+            let request = &request.at(shared.clock.monotonic_nanos());
             // What the tenant has configured may have changed while the provider was asked.
             let stands = shared.providers(request).is_some_and(|providers| {
                 let mut ids = providers.iter().map(|provider| provider.id());
@@ -132,7 +132,7 @@ impl Shared {
 }
 
 /// The provider that is asked about opaque tokens; never our own issuer, as which a tenant may have it configured.
-fn asked_about<'p>(providers: &'p TenantProviders, request: Request<'_>) -> Option<&'p Provider> {
+fn asked_about<'p>(providers: &'p TenantProviders, request: &Request<'_>) -> Option<&'p Provider> {
     let (provider, _) = providers.introspecting()?;
     let is_own = request.policy.realm().trusts(provider.issuer());
     (are_of(providers, request) && !is_own).then_some(provider)

@@ -22,6 +22,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Whether it is the place in the tenant that the request names, of a kind that the realm serves.
+    #[inline]
     pub(super) fn is_in(&self, tenant: TenantRef<'_>, realm: &Realm) -> bool {
         let own = self.tenancy.tenant();
         let named = match tenant {
@@ -93,6 +94,7 @@ impl Shared {
 }
 
 /// Whether the tenant is of the kind that the realm serves.
+#[inline]
 fn fits(tenancy: &Tenancy, realm: &Realm) -> bool {
     realm
         .tenant_kind()

@@ -72,6 +72,7 @@ impl Usage {
 
     /// Notes a use. Answers whether it must be put on the list of those to be flushed. Writes shared memory at most once a
     /// second.
+    #[inline]
     pub(super) fn note(&self, now: Timestamp) -> bool {
         if self.at.load(Ordering::Relaxed) < now {
             self.at.fetch_max(now, Ordering::Relaxed);
@@ -98,6 +99,7 @@ impl Usage {
     }
 
     /// Whether a newer hash of this secret is still to be made; says so once.
+    #[inline]
     pub(super) fn take_missed_renewal(&self, secret: &LiveSecret) -> bool {
         let missed = self.renewals_missed.load(Ordering::Relaxed);
         let bit = secret.renewal_bit();
@@ -156,6 +158,7 @@ impl Record {
     }
 
     /// Whether memory proves any text.
+    #[inline]
     pub(super) fn has_proof(&self) -> bool {
         self.secrets
             .iter()
@@ -163,6 +166,7 @@ impl Record {
     }
 
     /// The secret for which memory proves the text that `digest` is of.
+    #[inline]
     pub(super) fn proven_by(&self, digest: &ProofDigest, now: Timestamp) -> Option<&LiveSecret> {
         self.live(now)
             .map(|(_, secret)| secret)
@@ -182,6 +186,7 @@ impl Record {
     }
 
     /// What is told to the holder of the right secret only.
+    #[inline]
     pub(super) fn state(&self, now: Timestamp) -> Result<(), Cause> {
         if self.revoked {
             return Err(Cause::Revoked);
@@ -195,6 +200,7 @@ impl Record {
         Ok(())
     }
 
+    #[inline]
     fn live(&self, now: Timestamp) -> impl Iterator<Item = (usize, &LiveSecret)> {
         self.secrets
             .iter()
@@ -227,6 +233,7 @@ impl LiveSecret {
         }
     }
 
+    #[inline]
     pub(super) fn is_proven_by(&self, digest: &ProofDigest) -> bool {
         self.proof.get().is_some_and(|proof| proof.matches(digest))
     }
@@ -245,12 +252,14 @@ impl LiveSecret {
         let _ = self.proof.set(proof);
     }
 
+    #[inline]
     const fn renewal_bit(&self) -> u32 {
         1 << (self.mark % 32)
     }
 }
 
 /// By which mode a secret's holder calls; `None` for kinds that are never presented as bearer credentials.
+#[inline]
 pub(super) const fn mode_of(kind: SecretKind) -> Option<Mode> {
     match kind {
         SecretKind::ApiKey => Some(Mode::ApiKey),

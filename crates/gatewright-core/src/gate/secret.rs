@@ -15,6 +15,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::decide::Answer;
 use super::record::{LiveSecret, Record, RecordKey, RecordKeyRef, mode_of};
 use super::shared::{HASH_RETRY_SECS, Request, Shared};
 use super::{Admission, Pending};
@@ -54,28 +55,36 @@ impl Shared {
         &self,
         text: &[u8],
         (kind, id): (SecretKind, &[u8]),
-        request: Request<'_>,
-    ) -> Option<Admission> {
+        request: &Request<'_>,
+        answer: &mut Answer,
+    ) {
         // A client's secret, which another door proves, is no credential here.
         if mode_of(kind).is_none() || !self.watch.serves_from_memory(request.nanos) {
-            return None;
+            return;
         }
         let judge = |record: &Arc<Record>| {
             if !record.has_proof() || !self.is_current(&record.stamps) {
-                return None;
+                return;
             }
             let digest = self.proof_key.digest(text);
-            let secret = record.proven_by(&digest, request.now)?;
+            let Some(secret) = record.proven_by(&digest, request.now) else {
+                return;
+            };
             self.catch_up_renewal(record, secret, text, true);
-            Some(self.conclude_secret(record, request))
+            if let Err(cause) = self.enter(record, request.now) {
+                *answer = Answer::Other(Admission::Ready(Err(cause.into())));
+                return;
+            }
+            let (holder, grants) = (record.caller.principal(), Some(&record.grants));
+            self.decide_known(holder, grants, &record.charged, request, answer);
         };
-        self.records.look(&RecordKeyRef { kind, id }, judge)?
+        self.records.look(&RecordKeyRef { kind, id }, judge);
     }
 
     pub(super) fn admit_secret(
         self: &Arc<Self>,
         presented: SecretCredential<'_>,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Admission {
         // A client's secret is for the token endpoint: no policy takes it, so nothing is spent on it.
         if mode_of(presented.kind()).is_none() {
@@ -118,7 +127,7 @@ impl Shared {
                 .prove(&presented, request.source, request.now)
                 .await?;
             let request = request.at(shared.clock.monotonic_nanos());
-            shared.conclude_secret(&record, request).decided().await
+            shared.conclude_secret(&record, &request).decided().await
         })))
     }
 
@@ -129,7 +138,7 @@ impl Shared {
         record: &Record,
         presented: SecretCredential<'_>,
         digest: &ProofDigest,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Option<Admission> {
         if !self.is_current(&record.stamps) {
             return None;
@@ -362,15 +371,22 @@ impl Shared {
     }
 
     /// From proof to decision: state, policy, limits.
-    fn conclude_secret(&self, record: &Record, request: Request<'_>) -> Admission {
-        if let Err(cause) = record.state(request.now) {
+    fn conclude_secret(&self, record: &Record, request: &Request<'_>) -> Admission {
+        if let Err(cause) = self.enter(record, request.now) {
             return Admission::Ready(Err(cause.into()));
-        }
-        if record.usage.note(request.now) {
-            self.used(Arc::clone(&record.usage));
         }
         let (grants, charged) = (Some(&record.grants), &record.charged);
         self.decide(record.caller.principal(), grants, charged, request)
+    }
+
+    /// The rung of the state. Whoever passes it has used the credential.
+    #[inline]
+    fn enter(&self, record: &Record, now: Timestamp) -> Result<(), Cause> {
+        record.state(now)?;
+        if record.usage.note(now) {
+            self.used(Arc::clone(&record.usage));
+        }
+        Ok(())
     }
 
     fn pay_for_proof(&self, source: Option<IpAddr>, id: &str) -> Result<(), AuthError> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cache::Cache;
 use super::coherence::Watch;
+use super::decide::Answer;
 use super::external::{External, FetchFlight, Fetched};
 use super::flight::Flights;
 use super::opaque::{AskFlight, Asked};
@@ -14,7 +15,7 @@ use super::secret::{ProofFlight, ReadFlight, Reading, Verdict};
 use super::stats::Counters;
 use super::token::Token;
 use super::upkeep::Rehash;
-use super::{Admission, Arrival};
+use super::{Admission, Admitted, Arrival};
 use crate::audit::AuditSink;
 use crate::credential::{
     Credential, Fields, Formats, Glance, Malformed, Presented, begins_as_jwt, candidate,
@@ -86,7 +87,6 @@ pub(super) struct Shared {
 }
 
 /// A request as the rungs after parsing see it.
-#[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) policy: &'a Arc<CompiledPolicy>,
     pub(super) tenant: Option<&'a str>,
@@ -105,11 +105,12 @@ pub(super) struct OwnedRequest {
 }
 
 impl Request<'_> {
+    #[inline]
     pub(super) const fn moment(&self) -> Moment {
         Moment::new(self.nanos, self.now)
     }
 
-    pub(super) fn to_owned(self) -> OwnedRequest {
+    pub(super) fn to_owned(&self) -> OwnedRequest {
         OwnedRequest {
             policy: Arc::clone(self.policy),
             tenant: self.tenant.map(Into::into),
@@ -148,28 +149,35 @@ impl Shared {
             return Admission::Ready(Err(Cause::PolicyMissing.into()));
         }
         if policy.is_public() {
-            return self.admit_anonymous(self.request(policy, arrival));
+            return self.admit_anonymous(&self.request(policy, arrival));
         }
         if arrival.query.is_some_and(query_has_token) {
             return Admission::Ready(Err(Cause::TokenInQuery.into()));
         }
         if let Some(token) = candidate(fields, policy.reads_api_key_field()) {
             // The same text was verified before, so nothing about its shape is left to be checked.
-            if begins_as_jwt(token)
-                && let Some(answer) = self.admit_known_token(token, self.request(policy, arrival))
-            {
-                return answer;
+            let mut answer = Answer::Unknown;
+            if begins_as_jwt(token) {
+                self.admit_known_token(token, &self.request(policy, arrival), &mut answer);
             }
-            let glance = self.formats.glance(token);
-            if let Some(name) = glance.and_then(Glance::name)
-                && let Some(answer) =
-                    self.admit_known_secret(token, name, self.request(policy, arrival))
-            {
-                return answer;
+            let glance = match answer {
+                Answer::Unknown => self.formats.glance(token),
+                _ => None,
+            };
+            if let Some(name) = glance.and_then(Glance::name) {
+                let request = self.request(policy, arrival);
+                self.admit_known_secret(token, name, &request, &mut answer);
+            }
+            match answer {
+                Answer::Unknown => {}
+                Answer::Free(caller) => {
+                    return Admission::Ready(Ok(Admitted::free(Some(caller))));
+                }
+                Answer::Other(admission) => return admission,
             }
             match self.formats.classify_after(token, glance) {
                 Ok(credential) => {
-                    return self.admit_credential(credential, self.request(policy, arrival));
+                    return self.admit_credential(credential, &self.request(policy, arrival));
                 }
                 // Its characters were right, or it would not have come as far as to the sum over them.
                 Err(malformed) if malformed == Malformed::Checksum || is_token68(token) => {
@@ -192,14 +200,14 @@ impl Shared {
     ) -> Admission {
         match self.find_token(fields, policy) {
             Ok(Some(token)) => match self.formats.classify(token) {
-                Ok(credential) => self.admit_credential(credential, self.request(policy, arrival)),
+                Ok(credential) => self.admit_credential(credential, &self.request(policy, arrival)),
                 Err(malformed) => self.admit_unreadable(token, malformed, policy, arrival),
             },
             Ok(None) => {
                 let request = self.request(policy, arrival);
                 match policy.visitors() {
-                    Some(visitors) => self.admit_visitor(fields, visitors, arrival, request),
-                    None => self.admit_anonymous(request),
+                    Some(visitors) => self.admit_visitor(fields, visitors, arrival, &request),
+                    None => self.admit_anonymous(&request),
                 }
             }
             Err(cause) => Admission::Ready(Err(cause.into())),
@@ -207,6 +215,7 @@ impl Shared {
     }
 
     /// A request that comes as far as to need the time.
+    #[inline]
     fn request<'a>(&self, policy: &'a Arc<CompiledPolicy>, arrival: &Arrival<'a>) -> Request<'a> {
         let moment = self.clock.moment();
         Request {
@@ -237,6 +246,7 @@ impl Shared {
     }
 
     /// A text of no form that is known here: refused, unless the tenant has a provider that may read it.
+    #[inline]
     fn admit_unreadable(
         self: &Arc<Self>,
         token: &[u8],
@@ -246,7 +256,7 @@ impl Shared {
     ) -> Admission {
         policy
             .accepts(Mode::External)
-            .then(|| self.admit_opaque(token, malformed, self.request(policy, arrival)))
+            .then(|| self.admit_opaque(token, malformed, &self.request(policy, arrival)))
             .flatten()
             .unwrap_or_else(|| Admission::Ready(Err(cause_of(malformed).into())))
     }
@@ -254,7 +264,7 @@ impl Shared {
     fn admit_credential(
         self: &Arc<Self>,
         credential: Credential<'_>,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Admission {
         match credential {
             Credential::Secret(secret) => self.admit_secret(secret, request),
@@ -263,8 +273,9 @@ impl Shared {
     }
 
     /// Whether nothing was published since these stamps were taken.
-    pub(super) fn is_current<const N: usize>(&self, stamps: &[Stamp; N]) -> bool {
-        stamps.iter().all(|stamp| self.changes.is_current(*stamp))
+    #[inline]
+    pub(super) fn is_current(&self, stamps: &[Stamp]) -> bool {
+        self.changes.are_current(stamps)
     }
 
     /// Puts a credential on the list of those whose last use is to be written down. Past [`MAX_USES`] the use is dropped:

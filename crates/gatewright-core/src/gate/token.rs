@@ -5,10 +5,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
-
 use super::builder::MAX_TOKEN_LIFE_SECS;
 use super::caller::Caller;
+use super::decide::Answer;
 use super::place::Place;
 use super::shared::{Request, Shared, store_failed};
 use super::{Admission, Pending};
@@ -29,14 +28,19 @@ pub(super) const SHARED_SCOPES: usize = 1_024;
 /// In bytes. Longer ones are each token's own.
 const LONGEST_SHARED_SCOPES: usize = 512;
 
-/// A token whose signature and claims hold.
+/// A token whose signature and claims hold, and its holder: a machine in the tenant of its record, a user in none until the token
+/// is used in one. Nothing of it changes. What is read anew takes its place in the cache, so that a hit looks at all of it where it
+/// lies, and asks nobody whether it still counts.
 pub(super) struct Token {
     claimed: Claimed,
-    seat: ArcSwap<Seat>,
-    /// A user in no tenant, where the seat is in one and the token is used elsewhere too.
-    alone: OnceLock<Box<Caller>>,
     /// The generations of everything that the standing was read under: user or client, session, token.
     stamps: [Stamp; 3],
+    /// Of a user in a tenant.
+    place: Option<Place>,
+    /// Most tokens are used in one tenant, and who would be kept for none beside it takes as much memory.
+    caller: Caller,
+    /// A user in no tenant, where the caller is in one and the token is used elsewhere too.
+    alone: OnceLock<Box<Caller>>,
     charged: Remembered,
 }
 
@@ -78,20 +82,6 @@ impl Claimed {
     }
 }
 
-/// The holder of a token: a machine in the tenant of its record, a user in none until the token is used in one. Most are used
-/// in one, and who would be kept for none beside it takes as much memory.
-struct Seat {
-    /// Of a user in a tenant.
-    place: Option<Place>,
-    caller: Caller,
-}
-
-impl Seat {
-    fn identity(&self) -> &Identity {
-        self.caller.any().identity()
-    }
-}
-
 impl Token {
     fn new(
         claimed: Claimed,
@@ -101,52 +91,97 @@ impl Token {
     ) -> Self {
         Self {
             claimed,
-            seat: ArcSwap::from_pointee(Seat {
-                place: None,
-                caller: Caller::new(identity, tenancy),
-            }),
-            alone: OnceLock::new(),
             stamps,
+            place: None,
+            caller: Caller::new(identity, tenancy),
+            alone: OnceLock::new(),
             charged: Remembered::new(),
         }
     }
 
-    fn jti<'a>(&self, identity: &'a Identity) -> Option<&'a str> {
-        self.claimed.has_jti.then(|| identity.credential.as_str())
+    /// The same token, used in a tenant.
+    fn seated(&self, place: Place) -> Self {
+        let tenancy = Some(Arc::clone(&place.tenancy));
+        let claimed = self.claimed.clone();
+        Self {
+            place: Some(place),
+            ..Self::new(claimed, self.identity().clone(), tenancy, self.stamps)
+        }
     }
 
-    /// The holder where no tenant is asked for: a machine in the tenant of its record, a user in none. `seat` is the token's.
-    fn alone<'a>(&'a self, seat: &'a Seat) -> &'a Principal {
-        let alone = || Box::new(Caller::new(seat.identity().clone(), None));
-        match &seat.place {
-            None => seat.caller.principal(),
+    #[inline]
+    fn identity(&self) -> &Identity {
+        self.caller.any().identity()
+    }
+
+    /// What the scopes of a machine's token answer; a user's is judged by role.
+    #[inline]
+    fn grants(&self) -> Option<&Grants> {
+        let machine = self.claimed.machine.as_deref();
+        machine.map(|machine| &machine.grants)
+    }
+
+    fn jti(&self) -> Option<&str> {
+        let has_jti = self.claimed.has_jti;
+        has_jti.then(|| self.identity().credential.as_str())
+    }
+
+    /// The holder where no tenant is asked for: a machine in the tenant of its record, a user in none.
+    #[inline]
+    fn alone(&self) -> &Principal {
+        let alone = || Box::new(Caller::new(self.identity().clone(), None));
+        match &self.place {
+            None => self.caller.principal(),
             Some(_) => self.alone.get_or_init(alone).principal(),
         }
+    }
+
+    /// The place, where the token is good in it: one that is bound to a tenant is good in no other, whatever its user may do
+    /// there.
+    fn within(&self, place: Option<Place>) -> Option<Place> {
+        let bound = self.claimed.tenant();
+        place.filter(|place| bound.is_none_or(|bound| bound == place.tenancy.tenant().id()))
     }
 }
 
 impl Shared {
     /// The answer to a token that was verified before, if memory knows all that it takes. `text` need not be a token at all.
-    pub(super) fn admit_known_token(&self, text: &[u8], request: Request<'_>) -> Option<Admission> {
+    pub(super) fn admit_known_token(
+        &self,
+        text: &[u8],
+        request: &Request<'_>,
+        answer: &mut Answer,
+    ) {
         if !self.watch.serves_from_memory(request.nanos) {
-            return None;
+            return;
         }
-        let judge = |token: &Arc<Token>| self.judge_known_token(token, request);
-        let trusts = request.policy.realm().tokens();
-        let found = trusts.iter().find_map(|trust| {
+        for trust in request.policy.realm().tokens() {
             let generation = trust.keys().generation();
-            self.tokens
-                .look(text, trust.id(), generation, request.now, judge)
-        });
-        found
-            .flatten()
-            .or_else(|| self.admit_known_external(text, request))
+            let judge = |token: &Arc<Token>| {
+                let keep = |token| {
+                    // It is text, as the token that was found is.
+                    if let Ok(text) = std::str::from_utf8(text) {
+                        self.keep(text, trust, generation, token, request.now);
+                    }
+                };
+                self.judge_known_token(token, keep, request, answer);
+            };
+            let found = self
+                .tokens
+                .look(text, trust.id(), generation, request.now, judge);
+            if found.is_some() {
+                return;
+            }
+        }
+        if let Some(admission) = self.admit_known_external(text, request) {
+            *answer = Answer::Other(admission);
+        }
     }
 
     pub(super) fn admit_token(
         self: &Arc<Self>,
         presented: JwtShape<'_>,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Admission {
         if let Some(admission) = self.admit_external(presented, request) {
             return admission;
@@ -169,60 +204,113 @@ impl Shared {
         let shared = Arc::clone(self);
         let (text, trust, request) = (Box::<str>::from(text), trust.clone(), request.to_owned());
         Admission::Pending(Pending(Box::pin(async move {
-            let (token, is_new) = match shared.read_standing(&token).await? {
+            let (mut token, mut is_new) = match shared.read_standing(&token).await? {
                 Some(read) => (Arc::new(read), true),
                 None => (token, !is_cached),
             };
-            if is_new {
-                shared.tokens.insert(
-                    &text,
-                    trust.id(),
-                    generation,
-                    token.claimed.good_until,
-                    request.now,
-                    Arc::clone(&token),
-                );
-            }
             let asked = request.at(shared.clock.monotonic_nanos());
-            let seat = token.seat.load_full();
-            let place = match tenant_of(&token, &seat, asked) {
+            let place = match tenant_of(&token, &asked) {
                 Some((user, tenant)) => {
                     let realm = asked.policy.realm();
-                    Some(shared.read_place(user, tenant, realm).await?)
+                    let place = shared.read_place(user, tenant, realm).await;
+                    place.map(|place| Some(token.within(place)))
                 }
-                None => None,
+                None => Ok(None),
             };
+            if let Ok(Some(Some(place))) = &place
+                && let Some(seated) = shared.seat(&token, place)
+            {
+                (token, is_new) = (seated, true);
+            }
+            if is_new {
+                let (kept, now) = (Arc::clone(&token), request.now);
+                shared.keep(&text, &trust, generation, kept, now);
+            }
             let asked = request.at(shared.clock.monotonic_nanos());
-            let concluded = match place {
-                Some(place) => shared.conclude_in(&token, place, asked),
-                None => shared.conclude_token(&token, token.alone(&seat), asked),
+            let concluded = match place? {
+                Some(place) => shared.conclude_in(&token, place, &asked),
+                None => shared.conclude_token(&token, token.alone(), &asked),
             };
             concluded.decided().await
         })))
     }
 
+    /// Keeps a token. It carries the generations that it was read under, so that what is overtaken by a change, or takes the place
+    /// of something newer, is worthless and not wrong.
+    fn keep(
+        &self,
+        text: &str,
+        trust: &TokenTrust,
+        generation: u64,
+        token: Arc<Token>,
+        now: Timestamp,
+    ) {
+        let good_until = token.claimed.good_until;
+        self.tokens
+            .insert(text, trust.id(), generation, good_until, now, token);
+    }
+
     /// The answer, if memory knows all that it takes. The token is looked at where it lies: a warm call copies nothing and
-    /// counts no reference.
-    fn judge_known_token(&self, token: &Token, request: Request<'_>) -> Option<Admission> {
+    /// counts no reference. `keep` puts another token in its place.
+    #[inline]
+    fn judge_known_token(
+        &self,
+        token: &Token,
+        keep: impl FnOnce(Arc<Token>),
+        request: &Request<'_>,
+        answer: &mut Answer,
+    ) {
         let machine = token.claimed.machine.as_deref();
         if !self.is_current(&token.stamps)
             || machine.is_some_and(|machine| !self.is_current(&machine.stamps))
         {
-            return None;
+            return;
         }
-        let seat = token.seat.load();
-        let Some((user, tenant)) = tenant_of(token, &seat, request) else {
-            return Some(self.conclude_token(token, token.alone(&seat), request));
+        let holder = match tenant_of(token, request) {
+            None => token.alone(),
+            Some((_, tenant)) if self.is_seated(token, tenant, request) => token.caller.principal(),
+            Some((user, tenant)) => {
+                let elsewhere = self.judge_elsewhere(token, user, tenant, keep, request);
+                if let Some(admission) = elsewhere {
+                    *answer = Answer::Other(admission);
+                }
+                return;
+            }
         };
-        let realm = request.policy.realm();
-        if let Some(place) = &seat.place
-            && place.is_in(tenant, realm)
-            && self.is_current(&place.stamps)
-        {
-            return Some(self.conclude_token(token, seat.caller.principal(), request));
+        if !is_meant_for(token, holder, request) {
+            *answer = Answer::Other(Admission::Ready(Err(Cause::JwtAudience.into())));
+            return;
         }
-        let place = self.known_place(user, tenant, realm)?;
-        Some(self.conclude_in(token, Some(place), request))
+        self.decide_known(holder, token.grants(), &token.charged, request, answer);
+    }
+
+    /// Whether the place that is kept with the token is that in this tenant, and still counts.
+    #[inline]
+    fn is_seated(&self, token: &Token, tenant: TenantRef<'_>, request: &Request<'_>) -> bool {
+        let place = token.place.as_ref();
+        place.is_some_and(|place| {
+            place.is_in(tenant, request.policy.realm()) && self.is_current(&place.stamps)
+        })
+    }
+
+    /// The answer in another place than the one that is kept with the token.
+    #[inline(never)]
+    fn judge_elsewhere(
+        &self,
+        token: &Token,
+        user: &UserId,
+        tenant: TenantRef<'_>,
+        keep: impl FnOnce(Arc<Token>),
+        request: &Request<'_>,
+    ) -> Option<Admission> {
+        let place = self.known_place(user, tenant, request.policy.realm())?;
+        let place = token.within(Some(place));
+        if let Some(place) = &place
+            && let Some(seated) = self.seat(token, place)
+        {
+            keep(seated);
+        }
+        Some(self.conclude_in(token, place, request))
     }
 
     fn verify<'r>(
@@ -351,9 +439,8 @@ impl Shared {
     /// Asks whether everything that the token depends on still stands, under generations taken before asking. Answers the
     /// token as it is now known; `None` where that is no news.
     async fn read_standing(&self, token: &Token) -> Result<Option<Token>, AuthError> {
-        let seat = token.seat.load_full();
-        let (identity, claimed) = (seat.identity(), &token.claimed);
-        let jti = token.jti(identity);
+        let (identity, claimed) = (token.identity(), &token.claimed);
+        let jti = token.jti();
         let stamps = self.token_stamps(&identity.subject, identity.session.as_ref(), jti);
         let mut claimed = claimed.clone();
         let mut is_news = stamps != token.stamps;
@@ -386,7 +473,7 @@ impl Shared {
         };
         // A user has no tenant by the token alone, and the place of one is not asked for here.
         let tenant = tenancy.as_deref().map(Tenancy::tenant);
-        let is_known = seat.place.is_some() || tenant == seat.caller.any().tenant();
+        let is_known = token.place.is_some() || tenant == token.caller.any().tenant();
         if !is_news && is_known {
             return Ok(None);
         }
@@ -409,63 +496,58 @@ impl Shared {
         Ok(self.tenancy(record.tenant, None))
     }
 
-    /// Judges a user in a place that was read; `None` where the user has none.
-    fn conclude_in(&self, token: &Token, place: Option<Place>, request: Request<'_>) -> Admission {
-        let kept = token.seat.load();
-        let bound = token.claimed.tenant();
-        // A token that is bound to a tenant is good in no other, whatever its user may do there.
-        let place =
-            place.filter(|place| bound.is_none_or(|bound| bound == place.tenancy.tenant().id()));
-        let Some(place) = place else {
-            let cause = Cause::NoMembership;
-            let alone = token.alone(&kept);
-            return self.refuse(alone, cause.into(), &token.charged, request);
-        };
-        let (identity, tenancy) = (kept.identity().clone(), Some(Arc::clone(&place.tenancy)));
-        // A token that is used in many tenants at once keeps the first: it would otherwise write at every call.
-        let keeps = |kept: &Place| self.is_current(&kept.stamps);
-        if kept.place.as_ref().is_some_and(keeps) {
-            return self.conclude_token(token, &Principal::new(identity, tenancy), request);
-        }
-        let seat = Arc::new(Seat {
-            place: Some(place),
-            caller: Caller::new(identity, tenancy),
-        });
-        token.seat.store(Arc::clone(&seat));
-        self.conclude_token(token, seat.caller.principal(), request)
+    /// The token with this place beside it, unless the one that it has still counts: a token that is used in many tenants at once
+    /// keeps the first, and would otherwise be kept anew at every call.
+    fn seat(&self, token: &Token, place: &Place) -> Option<Arc<Token>> {
+        let counts = |kept: &Place| self.is_current(&kept.stamps);
+        let is_seated = token.place.as_ref().is_some_and(counts);
+        (!is_seated).then(|| Arc::new(token.seated(place.clone())))
     }
 
-    fn conclude_token(&self, token: &Token, holder: &Principal, request: Request<'_>) -> Admission {
-        let bound = token.claimed.bound.as_deref();
-        if let Some(audience) = bound.and_then(|bound| bound.audience.as_deref())
-            && !is_audience(audience, holder, request)
-        {
+    /// Judges a user in a place that was read; `None` where the user has none that the token is good in.
+    #[inline(never)]
+    fn conclude_in(&self, token: &Token, place: Option<Place>, request: &Request<'_>) -> Admission {
+        let Some(Place { tenancy, .. }) = place else {
+            let cause = Cause::NoMembership;
+            return self.refuse(token.alone(), cause.into(), &token.charged, request);
+        };
+        let kept = token.place.as_ref();
+        if kept.is_some_and(|kept| Arc::ptr_eq(&kept.tenancy, &tenancy)) {
+            return self.conclude_token(token, token.caller.principal(), request);
+        }
+        let caller = Principal::new(token.identity().clone(), Some(tenancy));
+        self.conclude_token(token, &caller, request)
+    }
+
+    fn conclude_token(
+        &self,
+        token: &Token,
+        holder: &Principal,
+        request: &Request<'_>,
+    ) -> Admission {
+        if !is_meant_for(token, holder, request) {
             return Admission::Ready(Err(Cause::JwtAudience.into()));
         }
-        self.decide(
-            holder,
-            token
-                .claimed
-                .machine
-                .as_deref()
-                .map(|machine| &machine.grants),
-            &token.charged,
-            request,
-        )
+        self.decide(holder, token.grants(), &token.charged, request)
     }
+}
+
+/// Whether a token that is for one tenant's audience, if it is, is used there.
+#[inline]
+fn is_meant_for(token: &Token, holder: &Principal, request: &Request<'_>) -> bool {
+    let bound = token.claimed.bound.as_deref();
+    let audience = bound.and_then(|bound| bound.audience.as_deref());
+    audience.is_none_or(|audience| is_audience(audience, holder, request))
 }
 
 /// The tenant that a user's request is made in: the path's, else the token's. A machine has no membership but its
 /// record's tenant.
-fn tenant_of<'a>(
-    token: &'a Token,
-    seat: &'a Seat,
-    request: Request<'a>,
-) -> Option<(&'a UserId, TenantRef<'a>)> {
+#[inline]
+fn tenant_of<'a>(token: &'a Token, request: &Request<'a>) -> Option<(&'a UserId, TenantRef<'a>)> {
     if !request.policy.accepts(Mode::Jwt) {
         return None;
     }
-    let user = seat.identity().subject.user()?;
+    let user = token.identity().subject.user()?;
     let realm = request.policy.realm();
     if request.policy.tenant_parameter().is_some() {
         return Some((user, TenantRef::Slug(realm.tenant_kind()?, request.tenant?)));
@@ -490,7 +572,7 @@ fn trusted<'a>(realm: &'a Realm, text: &str) -> Result<&'a TokenTrust, Cause> {
 }
 
 /// Whether a token for this tenant's audience is used by somebody of that tenant, and there.
-fn is_audience(slug: &str, holder: &Principal, request: Request<'_>) -> bool {
+fn is_audience(slug: &str, holder: &Principal, request: &Request<'_>) -> bool {
     holder.tenant().is_some_and(|tenant| tenant.slug() == slug)
         && request.tenant.is_none_or(|named| named == slug)
 }

@@ -72,6 +72,7 @@ impl Shared {
     }
 
     /// Asks again for a newer hash that found no room at an earlier use.
+    #[inline]
     pub(super) fn catch_up_renewal(
         &self,
         record: &Record,

@@ -24,7 +24,7 @@ impl Shared {
         fields: &F,
         visitors: &Visitors,
         arrival: &Arrival<'_>,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Admission {
         // Without a cookie too: a foreign page must not choose who somebody is here. A WebSocket begins with GET, and browsers
         // let pages of every origin open one, with the cookie (RFC 6455 §10.2).
@@ -89,7 +89,7 @@ impl Shared {
         kind: BucketKind,
         rate: Option<Rate>,
         names: &[&[u8]],
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Charged {
         let (Some(rate), Some(source)) = (rate, request.source.map(SourceKey::new)) else {
             return Charged::Ready(Ok(None));

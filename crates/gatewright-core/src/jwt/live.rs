@@ -46,6 +46,7 @@ impl LiveKeys {
 
     /// The current generation.
     #[must_use]
+    #[inline]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }

@@ -32,6 +32,7 @@ impl Compiler {
         }
     }
 
+    #[inline]
     pub(crate) const fn gate(&self) -> u64 {
         self.gate
     }
@@ -244,12 +245,14 @@ impl From<Cause> for Shortfall {
 impl CompiledPolicy {
     /// The realm that it was compiled against.
     #[must_use]
+    #[inline]
     pub const fn realm(&self) -> &Realm {
         &self.realm
     }
 
     /// The path parameter that names the tenant.
     #[must_use]
+    #[inline]
     pub fn tenant_parameter(&self) -> Option<&str> {
         self.tenant.as_deref()
     }
@@ -287,6 +290,7 @@ impl CompiledPolicy {
 
     /// Whether a caller who presents nothing passes.
     #[must_use]
+    #[inline]
     pub const fn admits_anonymous(&self) -> bool {
         self.anonymous
     }
@@ -372,6 +376,7 @@ impl CompiledPolicy {
         self.gate
     }
 
+    #[inline]
     pub(crate) fn accepts(&self, mode: Mode) -> bool {
         self.alternative(mode).is_some()
     }
@@ -388,16 +393,19 @@ impl CompiledPolicy {
     }
 
     /// `x-api-key` is read where PATs or keys go, unless the realm reads `Authorization` alone, and nowhere else.
+    #[inline]
     pub(crate) fn reads_api_key_field(&self) -> bool {
         !self.realm.is_authorization_only()
             && (self.accepts(Mode::Pat) || self.accepts(Mode::ApiKey))
     }
 
+    #[inline]
     pub(crate) fn alternative(&self, mode: Mode) -> Option<&CompiledAlternative> {
         self.alternatives.get(mode.index())?.as_ref()
     }
 
     /// The first rung of the policy: whether this kind of credential goes here at all.
+    #[inline]
     pub(crate) fn judge_mode(&self, mode: Mode) -> Result<&CompiledAlternative, Shortfall> {
         self.alternative(mode).ok_or_else(|| {
             Shortfall::from(match mode {
@@ -422,6 +430,7 @@ pub(crate) struct Standing<'a> {
 
 impl CompiledAlternative {
     /// Scope, then role, then plan.
+    #[inline]
     pub(crate) fn judge(&self, standing: &Standing<'_>, realm: &Realm) -> Result<(), Shortfall> {
         let missing = self
             .scopes

@@ -59,6 +59,7 @@ impl Grants {
     }
 
     /// Whether `set`, which this was made of, allows `scope`, the requirement of this number.
+    #[inline]
     pub(super) fn allows(&self, number: u32, scope: &Scope, set: &ScopeSet) -> bool {
         if number < u32::from(self.known) {
             self.bits

@@ -79,24 +79,28 @@ impl Realm {
 
     /// The ladder of roles.
     #[must_use]
+    #[inline]
     pub fn roles(&self) -> &Roles {
         &self.0.roles
     }
 
     /// The kind of tenant that paths and credentials of this realm name.
     #[must_use]
+    #[inline]
     pub fn tenant_kind(&self) -> Option<&TenantKind> {
         self.0.tenant_kind.as_ref()
     }
 
     /// The plans that tenants may be on.
     #[must_use]
+    #[inline]
     pub fn plans(&self) -> &Plans {
         &self.0.plans
     }
 
     /// The rates that hold here.
     #[must_use]
+    #[inline]
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }
@@ -108,13 +112,11 @@ impl Realm {
     }
 
     /// The refusal of a request to this tenant, which knows where that tenant's metadata is.
-    pub(crate) fn about(&self, error: AuthError, tenant: Option<&str>) -> AuthError {
-        if self.0.tenant_metadata.is_none() {
-            return error;
-        }
-        match tenant.and_then(segment) {
-            Some(segment) => error.with_tenant_segment(segment),
-            None => error,
+    pub(crate) fn about(&self, error: &mut AuthError, tenant: Option<&str>) {
+        if self.0.tenant_metadata.is_some()
+            && let Some(segment) = tenant.and_then(segment)
+        {
+            error.set_tenant_segment(segment);
         }
     }
 
@@ -152,6 +154,7 @@ impl Realm {
 
     /// Whether `x-api-key` is left unread.
     #[must_use]
+    #[inline]
     pub fn is_authorization_only(&self) -> bool {
         self.0.authorization_only
     }
@@ -207,6 +210,7 @@ impl Realm {
         self.0.writer.is_some()
     }
 
+    #[inline]
     pub(crate) fn tokens(&self) -> &[TokenTrust] {
         &self.0.tokens
     }
@@ -217,6 +221,7 @@ impl Realm {
         own.any(|trust| trust.verifier().issuer() == issuer)
     }
 
+    #[inline]
     pub(crate) fn federation(&self) -> Option<&Arc<dyn Federation>> {
         self.0.federation.as_ref()
     }
@@ -412,14 +417,17 @@ impl TokenTrust {
         }
     }
 
+    #[inline]
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.verifier
     }
 
+    #[inline]
     pub(crate) fn keys(&self) -> &LiveKeys {
         &self.keys
     }
 
+    #[inline]
     pub(crate) const fn id(&self) -> u64 {
         self.id
     }
@@ -447,6 +455,7 @@ impl Limits {
     }
 
     /// Whether any rate is set.
+    #[inline]
     pub(crate) fn any(&self) -> bool {
         *self != Self::none()
     }
@@ -522,7 +531,8 @@ mod tests {
             (Some(&*long), "https://a.test/all"),
             (None, "https://a.test/all"),
         ] {
-            let refusal = realm.about(Cause::NothingPresented.into(), tenant);
+            let mut refusal = Cause::NothingPresented.into();
+            realm.about(&mut refusal, tenant);
             let rendered = realm.refusal(&refusal, false);
             let expected = format!("Bearer realm=\"mcp\", resource_metadata=\"{url}\"");
             assert!(

@@ -46,6 +46,7 @@ impl Mode {
         }
     }
 
+    #[inline]
     pub(crate) const fn index(self) -> usize {
         match self {
             Self::Jwt => 0,
@@ -101,6 +102,7 @@ impl ExternalSubject {
 
     /// The tenant whose provider it is.
     #[must_use]
+    #[inline]
     pub fn tenant(&self) -> &TenantId {
         &self.0.tenant
     }
@@ -113,6 +115,7 @@ impl ExternalSubject {
 
     /// The `sub`; of a token without one, the `client_id`, which is what its `sub` should be (RFC 9068 §2.2).
     #[must_use]
+    #[inline]
     pub fn subject(&self) -> &ExternalId {
         &self.0.subject
     }
@@ -133,6 +136,7 @@ impl fmt::Display for ExternalSubject {
 impl Subject {
     /// The user, where the subject is one.
     #[must_use]
+    #[inline]
     pub const fn user(&self) -> Option<&UserId> {
         match self {
             Self::User(user) => Some(user),
@@ -198,12 +202,14 @@ impl Principal {
         Self(Arc::new(Facts::clone(&self.0)))
     }
 
+    #[inline]
     pub(crate) fn identity(&self) -> &Identity {
         &self.0.identity
     }
 
     /// The kind of credential that was presented.
     #[must_use]
+    #[inline]
     pub fn mode(&self) -> Mode {
         self.0.identity.mode
     }
@@ -222,6 +228,7 @@ impl Principal {
 
     /// The public part of the credential, fit for logs.
     #[must_use]
+    #[inline]
     pub fn credential(&self) -> &CredentialId {
         &self.0.identity.credential
     }
@@ -235,6 +242,7 @@ impl Principal {
     /// The scopes that the credential itself carries: a visitor's are its entitlements. A user's JWT carries none: what it may do comes from
     /// [`role`](Self::role).
     #[must_use]
+    #[inline]
     pub fn scopes(&self) -> &ScopeSet {
         &self.0.identity.scopes
     }
@@ -260,6 +268,7 @@ impl Principal {
 
     /// The user's role in [`tenant`](Self::tenant), read from the membership and never from a token.
     #[must_use]
+    #[inline]
     pub fn role(&self) -> Option<&Role> {
         self.0.tenancy.as_deref().and_then(Tenancy::role)
     }

@@ -26,6 +26,7 @@ impl TenantKind {
 
     /// The kind's name.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -65,24 +66,28 @@ impl Tenant {
 
     /// The identifier that credentials and rows are bound to.
     #[must_use]
+    #[inline]
     pub const fn id(&self) -> &TenantId {
         &self.id
     }
 
     /// The kind of tenant.
     #[must_use]
+    #[inline]
     pub const fn kind(&self) -> &TenantKind {
         &self.kind
     }
 
     /// The name that stands in URLs.
     #[must_use]
+    #[inline]
     pub fn slug(&self) -> &str {
         &self.slug
     }
 
     /// The plan that it pays for.
     #[must_use]
+    #[inline]
     pub fn plan(&self) -> &str {
         &self.plan
     }
@@ -102,12 +107,14 @@ impl Tenancy {
 
     /// The tenant.
     #[must_use]
+    #[inline]
     pub const fn tenant(&self) -> &Tenant {
         &self.tenant
     }
 
     /// The role, for callers that have one; a key has scopes instead.
     #[must_use]
+    #[inline]
     pub const fn role(&self) -> Option<&Role> {
         self.role.as_ref()
     }

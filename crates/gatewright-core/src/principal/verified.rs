@@ -16,6 +16,7 @@ pub struct Verified<T>(T);
 
 impl<T> Verified<T> {
     /// Called by the gate alone, after proof; `cargo xtask layering` holds the crate to that.
+    #[inline]
     pub(crate) const fn vouch(value: T) -> Self {
         Self(value)
     }
@@ -24,6 +25,7 @@ impl<T> Verified<T> {
 impl<T> Deref for Verified<T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         &self.0
     }

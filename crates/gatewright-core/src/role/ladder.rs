@@ -37,6 +37,7 @@ impl Roles {
 
     /// The rank of the role of this name; `None` if there is no such role.
     #[must_use]
+    #[inline]
     pub fn rank(&self, name: &str) -> Option<RoleRank> {
         let rung = self.0.iter().find(|rung| rung.role.as_str() == name)?;
         Some(rung.rank)

@@ -69,7 +69,7 @@ pub struct Changes(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    slots: Box<[AtomicU64]>,
+    slots: [AtomicU64; SLOTS],
     hasher: RandomState,
 }
 
@@ -85,7 +85,7 @@ impl Changes {
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Inner {
-            slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            slots: [const { AtomicU64::new(0) }; SLOTS],
             hasher: RandomState::new(),
         }))
     }
@@ -105,27 +105,30 @@ impl Changes {
             for slot in &self.0.slots {
                 slot.fetch_add(1, Ordering::SeqCst);
             }
-        } else if let Some(slot) = self.0.slots.get(self.slot(key)) {
-            slot.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.0.slots[self.slot(key)].fetch_add(1, Ordering::SeqCst);
         }
     }
 
     /// The generation of `key` now. Take it before reading what it guards.
     #[must_use]
     pub fn stamp(&self, key: &ChangeKey) -> Stamp {
-        self.stamp_of(self.slot(key))
+        self.0.stamp_of(self.slot(key))
     }
 
     /// Whether nothing was published for the stamp's key since it was taken: one atomic load.
     #[must_use]
+    #[inline]
     pub fn is_current(&self, stamp: Stamp) -> bool {
-        self.stamp_of(stamp.0 as usize & (SLOTS - 1)) == stamp
+        self.are_current(&[stamp])
     }
 
-    fn stamp_of(&self, slot: usize) -> Stamp {
-        let generation = self.0.slots.get(slot);
-        let generation = generation.map_or(0, |slot| slot.load(Ordering::SeqCst));
-        Stamp((generation << SLOTS.trailing_zeros()) | slot as u64)
+    /// Whether that is so of all of them.
+    #[inline]
+    pub(crate) fn are_current(&self, stamps: &[Stamp]) -> bool {
+        let inner = &*self.0;
+        let mut all = stamps.iter();
+        all.all(|stamp| inner.stamp_of(stamp.0 as usize & (SLOTS - 1)) == *stamp)
     }
 
     fn slot(&self, key: &ChangeKey) -> usize {
@@ -134,6 +137,14 @@ impl Changes {
             key => self.0.hasher.hash_one(key),
         };
         hash as usize & (SLOTS - 1)
+    }
+}
+
+impl Inner {
+    #[inline]
+    fn stamp_of(&self, slot: usize) -> Stamp {
+        let generation = self.slots[slot].load(Ordering::SeqCst);
+        Stamp((generation << SLOTS.trailing_zeros()) | slot as u64)
     }
 }
 
