@@ -491,14 +491,14 @@ mod tests {
         let verifiers = [Algorithm::Hs256, Algorithm::Rs256]
             .into_iter()
             .flat_map(|algorithm| rules().map(|rule| verifier(algorithm, rule)));
-        let verdicts: Vec<Verifier> = verifiers.collect();
+        let verifiers: Vec<Verifier> = verifiers.collect();
         let lenient = verifier(Algorithm::Hs256, TypRule::Any);
         for first in headers {
             let known = key();
             let _ = lenient.verify(&signed(first), &alone(&known), 1);
             for (header, verifier) in headers
                 .iter()
-                .flat_map(|header| verdicts.iter().map(move |verifier| (header, verifier)))
+                .flat_map(|header| verifiers.iter().map(move |verifier| (header, verifier)))
             {
                 for (remembering, fresh) in sets(&known).iter().zip(&sets(&key())) {
                     let verdict = |keys| verifier.verify(&signed(header), keys, 1).map(|_| ());
