@@ -1,8 +1,8 @@
 //! The JSON that issuers write, read without serde.
 //!
-//! A token that was not seen before is mostly this: an object without white space, of strings without escapes, whole numbers,
-//! and lists or objects of them. Such a text is read here, in a third of the time. Whatever else a text may be is not
-//! judged here but left to serde_json: escapes, signs, fractions, exponents, white space, deep nesting, a name twice, and all that is not
+//! A token that was not seen before is mostly this: an object without white space, of strings without escapes, whole
+//! numbers, and lists or objects of them. Such a text is read here, in a third of the time. Whatever else a text may be is
+//! left to serde_json: escapes, signs, fractions, exponents, white space, deep nesting, a name twice, and all that is not
 //! JSON at all. So there is one judge of what is wrong with a text, and this reader can differ from it in one way only, by
 //! taking what it must not take; the tests hold the two against each other.
 
@@ -178,8 +178,8 @@ fn plain_length(bytes: &[u8]) -> usize {
     words.len() * 8 + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
-/// The top bit of each byte that may not stand for itself. A borrow may also mark one that may, but only above one that may not: the lowest mark is
-/// always right.
+/// The top bit of each byte that may not stand for itself. A borrow may also mark one that may, but only above one that
+/// may not: the lowest mark is always right.
 #[inline]
 const fn marks(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
