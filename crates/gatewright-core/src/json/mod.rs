@@ -5,6 +5,7 @@
 //!
 //! - [`parse`], [`JsonError`]: one JSON text (RFC 8259) in which no object names a member twice.
 
+mod flat;
 mod names;
 mod visit;
 
@@ -117,9 +118,29 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Gives each member of a JSON object to `take`, in order and without building the object. What was given counts only if
-/// the whole text then turns out to be JSON that repeats no member at any depth: an error says that it is not.
-pub(crate) fn read_members<'a>(
+/// Gives each member of a JSON object to `take`, in order and without building the object. What was there of `taken` is replaced;
+/// what is there afterwards counts only if the whole text turned out to be JSON that repeats no member at any depth: an
+/// error says that it is not.
+///
+/// A text may be read twice, from the beginning, which is why what is taken is not the closure's own.
+#[inline]
+pub(crate) fn read_members<'a, T: Default>(
+    text: &'a str,
+    taken: &mut T,
+    take: impl Fn(&mut T, Cow<'a, str>, Json<'a>),
+) -> Result<(), JsonError> {
+    *taken = T::default();
+    if !has_dollar(text)
+        && flat::read_members(text, |name, value| take(taken, name, value)).is_some()
+    {
+        return Ok(());
+    }
+    *taken = T::default();
+    read_any_members(text, |name, value| take(taken, name, value))
+}
+
+#[cold]
+fn read_any_members<'a>(
     text: &'a str,
     take: impl FnMut(Cow<'a, str>, Json<'a>),
 ) -> Result<(), JsonError> {
@@ -131,11 +152,7 @@ pub(crate) fn read_members<'a>(
 }
 
 fn read_with<'a, S: DeserializeSeed<'a>>(text: &'a str, seed: S) -> Result<S::Value, JsonError> {
-    // Every byte is looked at, sixteen at once: sooner done than a search that stops at the first.
-    let has_dollar = text
-        .bytes()
-        .fold(false, |found, byte| found | (byte == b'$'));
-    if has_dollar && text.contains(RESERVED) {
+    if has_dollar(text) && text.contains(RESERVED) {
         return Err(JsonError::Malformed);
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -144,6 +161,13 @@ fn read_with<'a, S: DeserializeSeed<'a>>(text: &'a str, seed: S) -> Result<S::Va
         .map_err(|_| JsonError::Malformed)?;
     deserializer.end().map_err(|_| JsonError::Malformed)?;
     Ok(value)
+}
+
+/// Every byte is looked at, sixteen at once: sooner done than a search that stops at the first.
+#[inline]
+fn has_dollar(text: &str) -> bool {
+    text.bytes()
+        .fold(false, |found, byte| found | (byte == b'$'))
 }
 
 impl<'a> Object<'a> {
@@ -319,7 +343,8 @@ mod tests {
     /// The members as [`read_members`] gives them.
     fn members(text: &str) -> Result<Vec<(Cow<'_, str>, Json<'_>)>, JsonError> {
         let mut members = Vec::new();
-        read_members(text, |name, value| members.push((name, value))).map(|()| members)
+        let push = |members: &mut Vec<_>, name, value| members.push((name, value));
+        read_members(text, &mut members, push).map(|()| members)
     }
 
     fn reads_alike(text: &str) {

@@ -60,9 +60,19 @@ fn bits([first, second, third, fourth]: [u8; 4]) -> u32 {
 
 /// `bytes` has the [`decoded_length`] of `text`.
 fn fill(text: &[u8], bytes: &mut [u8]) -> Option<()> {
-    let (groups, rest) = text.as_chunks::<4>();
-    let (places, last) = bytes.as_chunks_mut::<3>();
+    let (pairs, rest) = text.as_chunks::<8>();
+    let (places, last) = bytes.as_chunks_mut::<6>();
     let mut strange = 0;
+    // Two groups at once: half as many turns and writes. Where one is strange, what is decoded counts for nothing.
+    for ([a, b, c, d, rest @ ..], place) in pairs.iter().zip(places) {
+        let (first, second) = (bits([*a, *b, *c, *d]), bits(*rest));
+        strange |= first | second;
+        let both = u64::from(first) << 24 | u64::from(second);
+        let [_, _, decoded @ ..] = both.to_be_bytes();
+        *place = decoded;
+    }
+    let (groups, rest) = rest.as_chunks::<4>();
+    let (places, last) = last.as_chunks_mut::<3>();
     for (group, place) in groups.iter().zip(places) {
         let bits = bits(*group);
         strange |= bits;
@@ -119,7 +129,7 @@ mod tests {
     /// Each byte at each place of a group, after whole groups or none, with each number of characters behind it.
     #[test]
     fn every_character_counts_everywhere() {
-        for length in 0..=13 {
+        for length in 0..=25 {
             let text = "A".repeat(length);
             agrees(&text);
             for place in 0..length {

@@ -20,18 +20,8 @@ pub struct Claims {
     /// The payload, and after it the strings that are spelt with escapes there.
     text: String,
     issuer: Span,
-    subject: Option<Span>,
-    audiences: Audiences,
     expires_at: Timestamp,
-    not_before: Option<Timestamp>,
-    issued_at: Option<Timestamp>,
-    id: Option<Span>,
-    client_id: Option<Span>,
-    session_id: Option<Span>,
-    tenant: Option<Span>,
-    epoch: Option<u64>,
-    scope: ScopeClaim,
-    others: Vec<(String, Value)>,
+    found: Found,
 }
 
 /// The `scope` claim. Issuers write it as text (RFC 8693 §4.2) or as a list; anything else is malformed, which is not
@@ -53,8 +43,8 @@ pub enum ScopeClaim {
 /// Part of the text.
 #[derive(Clone, Copy, Debug)]
 struct Span {
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
 /// Most tokens have one, which needs no list.
@@ -74,13 +64,12 @@ impl Claims {
     /// `sub`
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.subject.map(|span| self.text_at(span))
+        self.found.subject.map(|span| self.text_at(span))
     }
 
     /// `aud`, in order; one of them is the verifier's.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        let Audiences { first, others } = &self.audiences;
-        let spans = first.iter().chain(others);
+        let spans = self.found.audiences.iter().flat_map(Audiences::iter);
         spans.map(|span| self.text_at(*span))
     }
 
@@ -93,56 +82,57 @@ impl Claims {
     /// `nbf`; fractions are dropped.
     #[must_use]
     pub fn not_before(&self) -> Option<Timestamp> {
-        self.not_before
+        self.found.not_before
     }
 
     /// `iat`; fractions are dropped.
     #[must_use]
     pub fn issued_at(&self) -> Option<Timestamp> {
-        self.issued_at
+        self.found.issued_at
     }
 
     /// `jti`
     #[must_use]
     pub fn jti(&self) -> Option<&str> {
-        self.id.map(|span| self.text_at(span))
+        self.found.id.map(|span| self.text_at(span))
     }
 
     /// `client_id` (RFC 8693 §4.3)
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.client_id.map(|span| self.text_at(span))
+        self.found.client_id.map(|span| self.text_at(span))
     }
 
     /// `sid`, the session.
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
-        self.session_id.map(|span| self.text_at(span))
+        self.found.session_id.map(|span| self.text_at(span))
     }
 
     /// `tenant`, read by a verifier with [`private_claims`](super::VerifierBuilder::private_claims) only.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
-        self.tenant.map(|span| self.text_at(span))
+        self.found.tenant.map(|span| self.text_at(span))
     }
 
     /// `epoch`, the revocation epoch of the user or client when the token was issued; read by a verifier with
     /// [`private_claims`](super::VerifierBuilder::private_claims) only.
     #[must_use]
     pub fn epoch(&self) -> Option<u64> {
-        self.epoch
+        self.found.epoch
     }
 
     /// `scope`
     #[must_use]
     pub fn scope(&self) -> &ScopeClaim {
-        &self.scope
+        &self.found.scope
     }
 
     /// Any member that has no accessor here.
     #[must_use]
     pub fn other(&self, name: &str) -> Option<&Value> {
-        self.others
+        self.found
+            .others
             .iter()
             .find_map(|(key, value)| (key == name).then_some(value))
     }
@@ -152,22 +142,22 @@ impl Claims {
         let text = |span: Option<Span>| span.map(|span| Value::from(self.text_at(span)));
         let registered = match name {
             "iss" => text(Some(self.issuer)),
-            "sub" => text(self.subject),
+            "sub" => text(self.found.subject),
             "aud" => Some(self.audiences().collect()),
             "exp" => Some(Value::from(self.expires_at)),
-            "nbf" => self.not_before.map(Value::from),
-            "iat" => self.issued_at.map(Value::from),
-            "jti" => text(self.id),
-            "client_id" => text(self.client_id),
-            "sid" => text(self.session_id),
-            "scope" => match &self.scope {
+            "nbf" => self.found.not_before.map(Value::from),
+            "iat" => self.found.issued_at.map(Value::from),
+            "jti" => text(self.found.id),
+            "client_id" => text(self.found.client_id),
+            "sid" => text(self.found.session_id),
+            "scope" => match &self.found.scope {
                 ScopeClaim::Absent => None,
                 ScopeClaim::Malformed => Some(Value::Null),
                 ScopeClaim::Text(text) => Some(Value::from(text.as_str())),
                 ScopeClaim::List(list) => Some(Value::from(list.as_slice())),
             },
-            "tenant" if self.tenant.is_some() => text(self.tenant),
-            "epoch" if self.epoch.is_some() => self.epoch.map(Value::from),
+            "tenant" if self.found.tenant.is_some() => text(self.found.tenant),
+            "epoch" if self.found.epoch.is_some() => self.found.epoch.map(Value::from),
             _ => return self.other(name).map(Cow::Borrowed),
         };
         registered.map(Cow::Owned)
@@ -186,57 +176,46 @@ impl Claims {
     }
 
     fn read_of(payload: String, private: bool, asked: Option<&str>) -> Result<Self, JwtError> {
-        let mut draft = Draft {
-            payload: &payload,
-            unescaped: String::new(),
-            private,
-            found: Found::default(),
-        };
-        let mut outcome = Ok(());
-        read_members(&payload, |name, value| {
-            if outcome.is_ok() {
-                outcome = draft.take(name, value);
+        let mut draft = Draft::default();
+        read_members(&payload, &mut draft, |draft, name, value| {
+            if draft.malformed.is_none() {
+                draft.malformed = draft.take(&payload, private, name, value).err();
             }
         })
         .map_err(|error| error.in_token(JwtError::Payload))?;
-        outcome?;
         let Draft {
-            unescaped, found, ..
+            unescaped,
+            found,
+            malformed,
         } = draft;
+        if let Some(error) = malformed {
+            return Err(error);
+        }
         let mut text = payload;
         text.push_str(&unescaped);
-        let asked_issuer = asked.map(|asked| {
-            let start = text.len();
-            text.push_str(asked);
-            Span {
-                start,
-                end: text.len(),
+        let missing = JwtError::MissingClaim;
+        let issuer = match (found.issuer, asked) {
+            (Some(issuer), _) => issuer,
+            (None, Some(asked)) => {
+                let start = text.len();
+                text.push_str(asked);
+                Span::new(start, asked.len(), ClaimName::Issuer)?
             }
-        });
+            (None, None) => return Err(missing(ClaimName::Issuer)),
+        };
+        if found.audiences.is_none() {
+            return Err(missing(ClaimName::Audience));
+        }
         let endless = asked.map(|_| Timestamp::MAX);
+        let expires_at = found
+            .expires_at
+            .or(endless)
+            .ok_or(missing(ClaimName::ExpiresAt))?;
         Ok(Self {
             text,
-            issuer: found
-                .issuer
-                .or(asked_issuer)
-                .ok_or(JwtError::MissingClaim(ClaimName::Issuer))?,
-            subject: found.subject,
-            audiences: found
-                .audiences
-                .ok_or(JwtError::MissingClaim(ClaimName::Audience))?,
-            expires_at: found
-                .expires_at
-                .or(endless)
-                .ok_or(JwtError::MissingClaim(ClaimName::ExpiresAt))?,
-            not_before: found.not_before,
-            issued_at: found.issued_at,
-            id: found.id,
-            client_id: found.client_id,
-            session_id: found.session_id,
-            tenant: found.tenant,
-            epoch: found.epoch,
-            scope: found.scope,
-            others: found.others,
+            issuer,
+            expires_at,
+            found,
         })
     }
 
@@ -244,21 +223,21 @@ impl Claims {
     pub(super) fn require(&self, name: &str) -> Result<(), JwtError> {
         let span = match name {
             "iss" | "aud" | "exp" => return Ok(()),
-            "nbf" => return present(self.not_before.is_some(), ClaimName::NotBefore),
-            "iat" => return present(self.issued_at.is_some(), ClaimName::IssuedAt),
-            "epoch" if self.epoch.is_some() => return Ok(()),
+            "nbf" => return present(self.found.not_before.is_some(), ClaimName::NotBefore),
+            "iat" => return present(self.found.issued_at.is_some(), ClaimName::IssuedAt),
+            "epoch" if self.found.epoch.is_some() => return Ok(()),
             "scope" => {
-                return match self.scope {
+                return match self.found.scope {
                     ScopeClaim::Absent => Err(JwtError::MissingClaim(ClaimName::Other)),
                     ScopeClaim::Malformed => Err(JwtError::MalformedClaim(ClaimName::Other)),
                     _ => Ok(()),
                 };
             }
-            "sub" => self.subject,
-            "jti" => self.id,
-            "client_id" => self.client_id,
-            "sid" => self.session_id,
-            "tenant" if self.tenant.is_some() => self.tenant,
+            "sub" => self.found.subject,
+            "jti" => self.found.id,
+            "client_id" => self.found.client_id,
+            "sid" => self.found.session_id,
+            "tenant" if self.found.tenant.is_some() => self.found.tenant,
             _ => {
                 let is_there = self.other(name).is_some_and(|value| !value.is_null());
                 return present(is_there, ClaimName::named(name));
@@ -273,7 +252,8 @@ impl Claims {
     }
 
     fn text_at(&self, span: Span) -> &str {
-        self.text.get(span.start..span.end).unwrap_or_default()
+        let range = span.start as usize..span.end as usize;
+        self.text.get(range).unwrap_or_default()
     }
 }
 
@@ -305,14 +285,15 @@ impl ScopeClaim {
 }
 
 /// What the members of a payload have said so far.
-struct Draft<'p> {
-    payload: &'p str,
+#[derive(Default)]
+struct Draft {
     unescaped: String,
-    private: bool,
     found: Found,
+    /// The first claim that is not what it has to be.
+    malformed: Option<JwtError>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Found {
     issuer: Option<Span>,
     subject: Option<Span>,
@@ -329,60 +310,90 @@ struct Found {
     others: Vec<(String, Value)>,
 }
 
-impl Draft<'_> {
-    fn take(&mut self, name: Cow<'_, str>, value: Json<'_>) -> Result<(), JwtError> {
+impl Draft {
+    #[inline]
+    fn take(
+        &mut self,
+        payload: &str,
+        private: bool,
+        name: Cow<'_, str>,
+        value: Json<'_>,
+    ) -> Result<(), JwtError> {
+        let Self {
+            unescaped, found, ..
+        } = self;
+        let mut text = |value: &Json<'_>, claim: ClaimName| text(payload, unescaped, value, claim);
         match &*name {
-            "iss" => self.found.issuer = Some(self.text(&value, ClaimName::Issuer)?),
-            "sub" => self.found.subject = Some(self.text(&value, ClaimName::Subject)?),
-            "aud" => self.found.audiences = Some(self.audiences(&value)?),
-            "exp" => self.found.expires_at = Some(time(&value, ClaimName::ExpiresAt)?),
-            "nbf" => self.found.not_before = Some(time(&value, ClaimName::NotBefore)?),
-            "iat" => self.found.issued_at = Some(time(&value, ClaimName::IssuedAt)?),
-            "jti" => self.found.id = Some(self.text(&value, ClaimName::Id)?),
-            "client_id" => self.found.client_id = Some(self.text(&value, ClaimName::ClientId)?),
-            "sid" => self.found.session_id = Some(self.text(&value, ClaimName::SessionId)?),
-            "tenant" if self.private => {
-                self.found.tenant = Some(self.text(&value, ClaimName::Tenant)?);
-            }
-            "epoch" if self.private => {
+            "iss" => found.issuer = Some(text(&value, ClaimName::Issuer)?),
+            "sub" => found.subject = Some(text(&value, ClaimName::Subject)?),
+            "aud" => found.audiences = Some(audiences(&value, text)?),
+            "exp" => found.expires_at = Some(time(&value, ClaimName::ExpiresAt)?),
+            "nbf" => found.not_before = Some(time(&value, ClaimName::NotBefore)?),
+            "iat" => found.issued_at = Some(time(&value, ClaimName::IssuedAt)?),
+            "jti" => found.id = Some(text(&value, ClaimName::Id)?),
+            "client_id" => found.client_id = Some(text(&value, ClaimName::ClientId)?),
+            "sid" => found.session_id = Some(text(&value, ClaimName::SessionId)?),
+            "tenant" if private => found.tenant = Some(text(&value, ClaimName::Tenant)?),
+            "epoch" if private => {
                 let Json::Number(Number::Unsigned(number)) = value else {
                     return Err(JwtError::MalformedClaim(ClaimName::Epoch));
                 };
-                self.found.epoch = Some(number);
+                found.epoch = Some(number);
             }
-            "scope" => self.found.scope = ScopeClaim::read(value),
-            _ => (self.found.others).push((name.into_owned(), value.into_value())),
+            "scope" => found.scope = ScopeClaim::read(value),
+            _ => found.others.push((name.into_owned(), value.into_value())),
         }
         Ok(())
     }
+}
 
-    fn text(&mut self, value: &Json<'_>, claim: ClaimName) -> Result<Span, JwtError> {
-        let Json::String(text) = value else {
-            return Err(JwtError::MalformedClaim(claim));
-        };
-        let start = place_within(self.payload, text).unwrap_or_else(|| {
-            self.unescaped.push_str(text);
-            self.payload.len() + self.unescaped.len() - text.len()
-        });
-        Ok(Span {
-            start,
-            end: start + text.len(),
+/// The place of a string in `payload`, or in what is `unescaped`, which follows it.
+fn text(
+    payload: &str,
+    unescaped: &mut String,
+    value: &Json<'_>,
+    claim: ClaimName,
+) -> Result<Span, JwtError> {
+    let Json::String(text) = value else {
+        return Err(JwtError::MalformedClaim(claim));
+    };
+    let start = place_within(payload, text).unwrap_or_else(|| {
+        unescaped.push_str(text);
+        payload.len() + unescaped.len() - text.len()
+    });
+    Span::new(start, text.len(), claim)
+}
+
+/// RFC 7519 §4.1.3: an array of strings, or one string.
+fn audiences(
+    value: &Json<'_>,
+    mut text: impl FnMut(&Json<'_>, ClaimName) -> Result<Span, JwtError>,
+) -> Result<Audiences, JwtError> {
+    let items = match value {
+        Json::Array(items) => items,
+        one => std::slice::from_ref(one),
+    };
+    let mut spans = items.iter().map(|item| text(item, ClaimName::Audience));
+    Ok(Audiences {
+        first: spans.next().transpose()?,
+        others: spans.collect::<Result<_, _>>()?,
+    })
+}
+
+impl Span {
+    fn new(start: usize, length: usize, claim: ClaimName) -> Result<Self, JwtError> {
+        // No token is that long.
+        let too_far = |_| JwtError::MalformedClaim(claim);
+        Ok(Self {
+            start: start.try_into().map_err(too_far)?,
+            end: (start + length).try_into().map_err(too_far)?,
         })
     }
+}
 
-    /// RFC 7519 §4.1.3: an array of strings, or one string.
-    fn audiences(&mut self, value: &Json<'_>) -> Result<Audiences, JwtError> {
-        let items = match value {
-            Json::Array(items) => items,
-            one => std::slice::from_ref(one),
-        };
-        let mut spans = items
-            .iter()
-            .map(|item| self.text(item, ClaimName::Audience));
-        Ok(Audiences {
-            first: spans.next().transpose()?,
-            others: spans.collect::<Result<_, _>>()?,
-        })
+impl Audiences {
+    fn iter(&self) -> impl Iterator<Item = &Span> {
+        self.first.iter().chain(&self.others)
     }
 }
 

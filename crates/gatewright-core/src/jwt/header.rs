@@ -45,33 +45,48 @@ impl<'t> Segments<'t> {
     }
 }
 
-/// Reads a decoded header and returns the algorithm that it claims and its `kid`.
-pub(super) fn read<'a>(
-    header: &'a [u8],
-    rule: &TypRule,
-) -> Result<(Algorithm, Option<Cow<'a, str>>), JwtError> {
+/// What a header says.
+pub(super) struct Header<'a> {
+    pub(super) algorithm: Algorithm,
+    pub(super) kid: Option<Cow<'a, str>>,
+    pub(super) typ: Option<Cow<'a, str>>,
+}
+
+#[derive(Default)]
+struct Parameters<'a> {
+    algorithm: Option<Json<'a>>,
+    kid: Option<Json<'a>>,
+    typ: Option<Json<'a>>,
+    is_forbidden: bool,
+}
+
+/// Reads a decoded header and judges its `typ`.
+pub(super) fn read<'a>(header: &'a [u8], rule: &TypRule) -> Result<Header<'a>, JwtError> {
     let header = utf8(header, JwtError::Header)?;
-    let (mut algorithm, mut kid, mut typ) = (None, None, None);
-    let mut is_forbidden = false;
-    read_members(header, |name, value| match &*name {
-        "alg" => algorithm = Some(value),
-        "kid" => kid = Some(value),
-        "typ" => typ = Some(value),
-        name => is_forbidden |= FORBIDDEN.contains(&name),
+    let mut found = Parameters::default();
+    read_members(header, &mut found, |found, name, value| match &*name {
+        "alg" => found.algorithm = Some(value),
+        "kid" => found.kid = Some(value),
+        "typ" => found.typ = Some(value),
+        name => found.is_forbidden |= FORBIDDEN.contains(&name),
     })
     .map_err(|error| error.in_token(JwtError::Header))?;
-    if is_forbidden {
+    if found.is_forbidden {
         return Err(JwtError::ForbiddenHeader);
     }
-    let (kid, typ) = (text(kid)?, text(typ)?);
-    let algorithm = text(algorithm)?
+    let (kid, typ) = (text(found.kid)?, text(found.typ)?);
+    let algorithm = text(found.algorithm)?
         .ok_or(JwtError::Header)?
         .parse()
         .map_err(|_| JwtError::Algorithm)?;
     if !rule.allows(typ.as_deref()) {
         return Err(JwtError::Type);
     }
-    Ok((algorithm, kid))
+    Ok(Header {
+        algorithm,
+        kid,
+        typ,
+    })
 }
 
 pub(super) fn utf8(bytes: &[u8], malformed: JwtError) -> Result<&str, JwtError> {

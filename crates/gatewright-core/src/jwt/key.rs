@@ -1,6 +1,7 @@
 //! One key that verifies, for one algorithm.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::AsDer as _;
@@ -17,19 +18,32 @@ use super::algorithm::{Algorithm, Family};
 use super::base64url;
 use super::der::read_rsa_public_key;
 use super::error::KeyError;
+use super::header;
 use super::jwk;
+use super::verifier::TypRule;
 
 /// The least length of an HMAC secret: that of the hash (RFC 7518 §3.2).
 const MIN_SECRET_BYTES: usize = 32;
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// The library takes public exponents of up to 33 bits.
 const MAX_EXPONENT_BYTES: usize = 5;
+/// Longer headers are read anew each time.
+const MAX_KNOWN_HEADER_CHARS: usize = 512;
 
 /// A key that verifies signatures of exactly one algorithm (RFC 8725 §3.1).
 pub struct VerifyingKey {
     kid: Option<Box<str>>,
     algorithm: Algorithm,
     material: Material,
+    /// Of the first token that the key verified.
+    header: OnceLock<KnownHeader>,
+}
+
+/// A header that was read and found in order. Issuers write the same one into every token of a key.
+struct KnownHeader {
+    /// As it stands in tokens.
+    segment: Box<str>,
+    typ: Option<Box<str>>,
 }
 
 enum Material {
@@ -138,6 +152,7 @@ impl VerifyingKey {
             kid: kid.map(Box::from),
             algorithm: Algorithm::Hs256,
             material: Material::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret))),
+            header: OnceLock::new(),
         })
     }
 
@@ -160,6 +175,42 @@ impl VerifyingKey {
             Material::Public { key, .. } => key.verify_sig(message, signature).is_ok(),
             Material::Secret(key) => hmac::verify(key, message, signature).is_ok(),
         }
+    }
+
+    /// Remembers the header of a token that this key verified and that names it, if there is none yet and it is not long. Written
+    /// once in the key's life, so that to look at it costs no core anything.
+    #[inline]
+    pub(super) fn remember_header(&self, segment: &str) {
+        if self.header.get().is_none() && segment.len() <= MAX_KNOWN_HEADER_CHARS {
+            self.learn_header(segment);
+        }
+    }
+
+    #[cold]
+    fn learn_header(&self, segment: &str) {
+        let Some(header) = base64url::decode(segment) else {
+            return;
+        };
+        let Ok(header) = header::read(&header, &TypRule::Any) else {
+            return;
+        };
+        // The name is unique in every set; without it, which key is meant depends on the set.
+        if header.kid.as_deref() == self.kid()
+            && header.kid.is_some()
+            && header.algorithm == self.algorithm
+        {
+            self.header.get_or_init(|| KnownHeader {
+                segment: segment.into(),
+                typ: header.typ.as_deref().map(Box::from),
+            });
+        }
+    }
+
+    /// The `typ` of the header that is remembered, if that is this one.
+    #[inline]
+    pub(super) fn known_header(&self, segment: &str) -> Option<Option<&str>> {
+        let known = self.header.get()?;
+        (*known.segment == *segment).then_some(known.typ.as_deref())
     }
 
     /// The public JWK with `use`, `alg` and `kid`; `None` for a shared secret, which is never shown.
@@ -192,6 +243,7 @@ impl VerifyingKey {
 
     pub(super) fn named(mut self, kid: &str) -> Self {
         self.kid = Some(kid.into());
+        self.header = OnceLock::new();
         self
     }
 
@@ -283,6 +335,7 @@ impl VerifyingKey {
             kid,
             algorithm,
             material: Material::Public { key, members },
+            header: OnceLock::new(),
         }
     }
 }

@@ -149,6 +149,14 @@ impl KeySet {
         }
     }
 
+    /// The key that this header of a token means, and the header's `typ`, if it is one that the key remembers: it names the key,
+    /// so that in a set that has the key [`KeySet::select`] finds no other.
+    #[inline]
+    pub(super) fn select_known(&self, header: &str) -> Option<(&VerifyingKey, Option<&str>)> {
+        self.iter()
+            .find_map(|key| Some((key, key.known_header(header)?)))
+    }
+
     /// The keys, in the order of the set.
     pub fn iter(&self) -> impl Iterator<Item = &VerifyingKey> {
         self.keys.iter().map(Arc::as_ref)

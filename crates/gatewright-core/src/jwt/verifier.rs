@@ -8,6 +8,7 @@ use super::claims::Claims;
 use super::error::{ClaimName, JwtError, VerifierError};
 use super::header::{self, Segments};
 use super::json::{Json, read_members};
+use super::key::VerifyingKey;
 use super::key_set::KeySet;
 use crate::time::Timestamp;
 
@@ -126,30 +127,61 @@ impl Verifier {
     pub fn verify(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<Claims, JwtError> {
         let segments = Segments::split(token)?;
         let mut buffer = [0; BUFFER_BYTES];
-        let longer;
-        let header = match base64url::decode_into(segments.header, &mut buffer) {
-            Some(header) => header,
-            // Not base64url, or a long one.
-            None => {
-                longer = base64url::decode(segments.header).ok_or(JwtError::Malformed)?;
-                &longer
+        let (key, is_named) = match keys.select_known(segments.header) {
+            Some((key, typ)) => {
+                if !self.typ.allows(typ) {
+                    return Err(JwtError::Type);
+                }
+                self.allow(key.algorithm())?;
+                // There is nothing left to remember.
+                (key, false)
             }
+            None => self.select(segments.header, keys, &mut buffer)?,
         };
-        let (algorithm, kid) = header::read(header, &self.typ)?;
-        if !self.algorithms.contains(&algorithm) {
-            return Err(JwtError::Algorithm);
-        }
-        let key = keys.select(kid.as_deref(), algorithm)?;
         let signature =
             base64url::decode_into(segments.signature, &mut buffer).ok_or(JwtError::Malformed)?;
         if !key.verify(segments.signed.as_bytes(), signature) {
             return Err(JwtError::Signature);
+        }
+        // Only now: headers that somebody made up would take the place of the issuer's.
+        if is_named {
+            key.remember_header(segments.header);
         }
         let payload = base64url::decode(segments.payload).ok_or(JwtError::Malformed)?;
         let payload = String::from_utf8(payload).map_err(|_| JwtError::Payload)?;
         let claims = Claims::read(payload, self.private_claims)?;
         self.judge(&claims, now)?;
         Ok(claims)
+    }
+
+    /// The key that a header means, and whether by its name.
+    fn select<'k>(
+        &self,
+        segment: &str,
+        keys: &'k KeySet,
+        buffer: &mut [u8],
+    ) -> Result<(&'k VerifyingKey, bool), JwtError> {
+        let longer;
+        let header = match base64url::decode_into(segment, buffer) {
+            Some(header) => header,
+            // Not base64url, or a long one.
+            None => {
+                longer = base64url::decode(segment).ok_or(JwtError::Malformed)?;
+                &longer
+            }
+        };
+        let header = header::read(header, &self.typ)?;
+        self.allow(header.algorithm)?;
+        let key = keys.select(header.kid.as_deref(), header.algorithm)?;
+        Ok((key, header.kid.is_some()))
+    }
+
+    fn allow(&self, algorithm: Algorithm) -> Result<(), JwtError> {
+        if self.algorithms.contains(&algorithm) {
+            Ok(())
+        } else {
+            Err(JwtError::Algorithm)
+        }
     }
 
     /// The first second, leeway aside, in which a token with these claims no longer verifies: what to give to
@@ -367,9 +399,9 @@ pub fn insecure_unverified_issuer(token: &str) -> Option<String> {
     let payload = base64url::decode(segments.payload)?;
     let payload = std::str::from_utf8(&payload).ok()?;
     let mut issuer = None;
-    read_members(payload, |name, value| {
+    read_members(payload, &mut issuer, |issuer, name, value| {
         if let ("iss", Json::String(text)) = (&*name, value) {
-            issuer = Some(text);
+            *issuer = Some(text);
         }
     })
     .ok()?;
@@ -378,6 +410,10 @@ pub fn insecure_unverified_issuer(token: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use aws_lc_rs::hmac;
+
     use super::*;
 
     #[test]
@@ -398,5 +434,104 @@ mod tests {
         }
         assert!(TypRule::Any.allows(None));
         assert!(!TypRule::AccessToken.allows(None));
+    }
+
+    const SECRET: [u8; 32] = [7; 32];
+    const HEADER: &str = r#"{"alg":"HS256","typ":"at+jwt","kid":"k"}"#;
+
+    fn signed(header: &str) -> String {
+        let claims = base64url::encode(br#"{"iss":"i","aud":"a","exp":9}"#);
+        let signed = format!("{}.{claims}", base64url::encode(header.as_bytes()));
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &SECRET);
+        let signature = base64url::encode(hmac::sign(&key, signed.as_bytes()).as_ref());
+        format!("{signed}.{signature}")
+    }
+
+    fn key() -> Arc<VerifyingKey> {
+        Arc::new(VerifyingKey::hmac(Some("k"), &SECRET).unwrap())
+    }
+
+    fn alone(key: &Arc<VerifyingKey>) -> KeySet {
+        KeySet::from_keys([Arc::clone(key)]).unwrap()
+    }
+
+    fn verifier(algorithm: Algorithm, typ: TypRule) -> Verifier {
+        let builder = Verifier::builder("i", "a").algorithms([algorithm]);
+        builder.typ(typ).build().unwrap()
+    }
+
+    /// Whatever header a key remembers, every token is judged as if there were none.
+    #[test]
+    fn a_remembered_header_changes_no_verdict() {
+        let headers = [
+            HEADER,
+            r#"{"alg":"HS256","typ":"JWT","kid":"k"}"#,
+            r#"{"alg":"HS256","kid":"k"}"#,
+            r#"{"alg":"HS256","typ":"at+jwt"}"#,
+            r#"{"alg":"HS256","typ":"at+jwt","kid":"other"}"#,
+            r#"{"alg":"RS256","typ":"at+jwt","kid":"k"}"#,
+            r#"{"alg":"HS256","typ":"at+jwt","kid":"k","crit":["exp"]}"#,
+            r#"{"alg":"HS256","typ":"at+jwt","kid":"k","kid":"k"}"#,
+            r#"{"alg":"HS256","typ":"at+jwt","kid":"k" }"#,
+            r#"{"alg":"none","typ":"at+jwt","kid":"k"}"#,
+        ];
+        let another = || Arc::new(VerifyingKey::hmac(Some("l"), &[8; 32]).unwrap());
+        let sets = |key: &Arc<VerifyingKey>| {
+            let two = KeySet::from_keys([another(), Arc::clone(key)]).unwrap();
+            let gone = KeySet::from_keys([another()]).unwrap();
+            [alone(key), two, gone]
+        };
+        let rules = || {
+            [
+                TypRule::AccessToken,
+                TypRule::Exactly("JWT".into()),
+                TypRule::Any,
+            ]
+        };
+        let verifiers = [Algorithm::Hs256, Algorithm::Rs256]
+            .into_iter()
+            .flat_map(|algorithm| rules().map(|rule| verifier(algorithm, rule)));
+        let verifiers: Vec<Verifier> = verifiers.collect();
+        let lenient = verifier(Algorithm::Hs256, TypRule::Any);
+        for first in headers {
+            let known = key();
+            let _ = lenient.verify(&signed(first), &alone(&known), 1);
+            for (header, verifier) in headers
+                .iter()
+                .flat_map(|header| verifiers.iter().map(move |verifier| (header, verifier)))
+            {
+                for (remembering, fresh) in sets(&known).iter().zip(&sets(&key())) {
+                    let verdict = |keys| verifier.verify(&signed(header), keys, 1).map(|_| ());
+                    assert_eq!(verdict(remembering), verdict(fresh), "{first} {header}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_is_remembered_once_its_signature_held() {
+        let verifier = verifier(Algorithm::Hs256, TypRule::AccessToken);
+        let segment = base64url::encode(HEADER.as_bytes());
+        let known = key();
+        let token = signed(HEADER);
+        let forged = format!("{}A.{}", token.rsplit_once('.').unwrap().0, "A".repeat(43));
+        assert!(verifier.verify(&forged, &alone(&known), 1).is_err());
+        assert_eq!(known.known_header(&segment), None);
+        assert!(verifier.verify(&token, &alone(&known), 1).is_ok());
+        assert_eq!(known.known_header(&segment), Some(Some("at+jwt")));
+
+        // The first one stays, and what doesn't name the key is none.
+        let other = signed(r#"{"typ":"at+jwt","alg":"HS256","kid":"k"}"#);
+        assert!(verifier.verify(&other, &alone(&known), 1).is_ok());
+        assert_eq!(known.known_header(&segment), Some(Some("at+jwt")));
+        let nameless = r#"{"alg":"HS256","typ":"at+jwt"}"#;
+        let unknown = key();
+        assert!(
+            verifier
+                .verify(&signed(nameless), &alone(&unknown), 1)
+                .is_ok()
+        );
+        let segment = base64url::encode(nameless.as_bytes());
+        assert_eq!(unknown.known_header(&segment), None);
     }
 }
