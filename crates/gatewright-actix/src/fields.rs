@@ -21,9 +21,8 @@ impl Fields for HeaderFields<'_> {
             Field::Upgrade => Some(&UPGRADE),
             _ => None,
         };
-        name.into_iter()
-            .flat_map(|name| self.0.get_all(name))
-            .map(HeaderValue::as_bytes)
+        let lines = name.map(|name| self.0.get_all(name)).unwrap_or_default();
+        lines.map(HeaderValue::as_bytes)
     }
 }
 

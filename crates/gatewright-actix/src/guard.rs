@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::mem;
 use std::net::IpAddr;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use actix_web::body::EitherBody;
 use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN,
 };
@@ -15,7 +16,7 @@ use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 use gatewright_core::cors::Crossing;
 use gatewright_core::dialect::wants_problem;
 use gatewright_core::error::{AuthError, ErrorCode};
-use gatewright_core::gate::{Admission, Admitted, AnswerFields, Arrival, Gate, Guarded};
+use gatewright_core::gate::{Admission, Admitted, AnswerFields, Arrival, Gate, Guarded, Pending};
 use gatewright_core::policy::{CompiledPolicy, LivePolicy};
 use gatewright_core::source::TrustedProxies;
 
@@ -56,43 +57,42 @@ pub(crate) fn behind(proxies: Option<TrustedProxies>) -> ReadSource {
 }
 
 impl Guard {
-    /// Judges a request, which keeps the policy that stands now from beginning to end. Where it is not admitted, it is
-    /// answered.
-    pub(crate) async fn judge(&self, request: &HttpRequest) -> Result<After, HttpResponse> {
-        let mut after = After::new(self.policy.current(), request);
+    /// Judges a request by the policy that stood when it came. Where it is not admitted, it is answered.
+    ///
+    /// A plain function that finds what is kept of a request in its place: a future that held all it looks at would be moved
+    /// with all of it, more than once.
+    pub(crate) fn judge(&self, request: &HttpRequest, after: &mut After<'_>) -> Judged {
         if after.crossing.is_some_and(Crossing::is_preflight) {
-            return Err(after.preflight());
+            return Judged::Answered(after.preflight());
         }
-        let tenant = match after.policy.of_query(request.uri().query()) {
+        let query = request.uri().query();
+        let tenant = match after.policy.of_query(query) {
             Ok(None) => self.tenant(&after.policy, request),
             Ok(Some(tenant)) => {
-                after.policy = tenant.policy;
+                after.policy = Cow::Owned(tenant.policy);
                 Ok(Some(tenant.name))
             }
             Err(error) => Err(error),
         };
         let tenant = match tenant {
             Ok(tenant) => tenant,
-            Err(error) => return Err(after.refusal(error)),
+            Err(error) => return Judged::Answered(after.refusal(request, error)),
         };
         let arrival = Arrival::new()
             .tenant(tenant.as_deref())
             .source((self.source)(request))
-            .query(request.uri().query())
+            .query(query)
             .safe_method(request.method().is_safe());
         let fields = HeaderFields(request.headers());
-        let decision = match self.gate.authenticate(&fields, &after.policy, &arrival) {
-            Admission::Ready(decision) => decision,
-            Admission::Pending(pending) => pending.await,
-            // An answer that isn't known here admits nobody.
-            _ => Err(ErrorCode::InternalError.into()),
-        };
-        match decision {
-            Ok(admitted) => {
+        match self.gate.authenticate(&fields, &after.policy, &arrival) {
+            Admission::Ready(Ok(admitted)) => {
                 after.admit(request, admitted);
-                Ok(after)
+                Judged::Admitted
             }
-            Err(error) => Err(after.refusal(error)),
+            Admission::Ready(Err(error)) => Judged::Answered(after.refusal(request, error)),
+            Admission::Pending(pending) => Judged::Undecided(pending),
+            // An answer that isn't known here admits nobody.
+            _ => Judged::Answered(after.refusal(request, ErrorCode::InternalError.into())),
         }
     }
 
@@ -117,25 +117,33 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// What is done to a response on its way out.
+/// What a guard says of a request.
+pub(crate) enum Judged {
+    Admitted,
+    /// Refused, or a preflight.
+    Answered(HttpResponse),
+    /// The gate has somebody to ask; for [`After::decided`].
+    Undecided(Pending),
+}
+
+/// What a request is judged by, from beginning to end, and what is done to its response on its way out.
 #[derive(Debug)]
-pub(crate) struct After {
-    policy: Arc<CompiledPolicy>,
-    problem: bool,
+pub(crate) struct After<'g> {
+    policy: Cow<'g, Arc<CompiledPolicy>>,
     crossing: Option<Crossing>,
     fields: AnswerFields,
 }
 
-impl After {
-    fn new(policy: Arc<CompiledPolicy>, request: &HttpRequest) -> Self {
-        let headers = request.headers();
-        let values = |name| headers.get_all(name).map(HeaderValue::as_bytes);
+impl<'g> After<'g> {
+    /// By a policy, the one that stands when the request comes.
+    pub(crate) fn new(policy: Cow<'g, Arc<CompiledPolicy>>, request: &HttpRequest) -> Self {
         let crossing = policy.realm().cors().map(|cors| {
+            let headers = request.headers();
+            let origins = headers.get_all(ORIGIN).map(HeaderValue::as_bytes);
             let asks = headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-            cors.cross(request.method().as_str(), values(ORIGIN), asks)
+            cors.cross(request.method().as_str(), origins, asks)
         });
         Self {
-            problem: wants_problem(values(ACCEPT)),
             policy,
             crossing,
             fields: AnswerFields::default(),
@@ -150,64 +158,85 @@ impl After {
             .insert(Guarded::new(Arc::clone(&self.policy), admitted));
     }
 
+    /// What the gate decided once it had asked. An error is the refusal.
+    pub(crate) async fn decided(
+        &mut self,
+        request: &HttpRequest,
+        pending: Pending,
+    ) -> Result<(), HttpResponse> {
+        match pending.await {
+            Ok(admitted) => {
+                self.admit(request, admitted);
+                Ok(())
+            }
+            Err(error) => Err(self.refusal(request, error)),
+        }
+    }
+
     /// The refusal, with its error left in the extensions for the service's own logs.
-    fn refusal(&self, error: AuthError) -> HttpResponse {
-        let rendered = self.policy.refusal(&error, self.problem);
+    fn refusal(&self, request: &HttpRequest, error: AuthError) -> HttpResponse {
+        let rendered = self.policy.refusal(&error, asks_for_problem(request));
         let mut response = render::response(rendered, error);
         self.put_cors(response.headers_mut());
         response
     }
 
-    /// Finishes what the service behind the middleware answered. On the right is a refusal, rendered again in the route's dialect.
-    pub(crate) fn finish<B>(&self, response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
-        match self.rendered_again(response) {
-            ControlFlow::Continue(mut response) => {
-                self.put_fields(&mut response);
+    /// Finishes what the service behind the middleware answered. On the right is a refusal, rendered again in the route's
+    /// dialect, as a problem if the request asked for one.
+    pub(crate) fn finish<B>(
+        &self,
+        mut response: HttpResponse<B>,
+        problem: bool,
+    ) -> HttpResponse<EitherBody<B>> {
+        match refused(&mut response) {
+            None => {
+                self.put_fields(response.headers_mut(), true);
                 response.map_into_left_body()
             }
-            ControlFlow::Break(mut response) => {
-                self.put_fields(&mut response);
+            Some(error) => {
+                let response = self.rendered_again(response, error, problem);
                 response.map_into_right_body()
             }
         }
     }
 
     /// The same for a handler's answer, whose body is boxed as a refusal's is.
-    pub(crate) fn finish_boxed(&self, response: HttpResponse) -> HttpResponse {
-        let (ControlFlow::Continue(mut response) | ControlFlow::Break(mut response)) =
-            self.rendered_again(response);
-        self.put_fields(&mut response);
-        response
-    }
-
-    /// The response, with the cookie that the gate gives the caller, unless it is a refusal: that is rendered again in the
-    /// route's dialect.
-    fn rendered_again<B>(
-        &self,
-        mut response: HttpResponse<B>,
-    ) -> ControlFlow<HttpResponse, HttpResponse<B>> {
-        let refused = response.extensions_mut().remove::<HandlerRefusal>();
-        match refused {
-            None => {
-                render::put_set_cookie(response.headers_mut(), &self.fields);
-                ControlFlow::Continue(response)
-            }
-            Some(HandlerRefusal(error)) => {
-                let rendered = self.policy.refusal(&error, self.problem);
-                ControlFlow::Break(render::replace(response, rendered, error))
+    pub(crate) fn finish_boxed(&self, request: &HttpRequest, response: &mut HttpResponse) {
+        match refused(response) {
+            None => self.put_fields(response.headers_mut(), true),
+            Some(error) => {
+                let answered = mem::replace(response, HttpResponse::new(StatusCode::OK));
+                *response = self.rendered_again(answered, error, asks_for_problem(request));
             }
         }
     }
 
-    fn put_fields<B>(&self, response: &mut HttpResponse<B>) {
-        render::put_answer_fields(response.headers_mut(), &self.fields);
-        self.put_cors(response.headers_mut());
+    /// A refusal in the route's dialect. It gives no cookie.
+    #[cold]
+    fn rendered_again<B>(
+        &self,
+        answered: HttpResponse<B>,
+        error: AuthError,
+        problem: bool,
+    ) -> HttpResponse {
+        let rendered = self.policy.refusal(&error, problem);
+        let mut response = render::replace(answered, rendered, error);
+        self.put_fields(response.headers_mut(), false);
+        response
+    }
+
+    fn put_fields(&self, headers: &mut HeaderMap, cookie: bool) {
+        if cookie {
+            render::put_set_cookie(headers, &self.fields);
+        }
+        render::put_answer_fields(headers, &self.fields);
+        self.put_cors(headers);
     }
 
     /// Finishes what middleware answered as an error: outer middleware sees an error as before, and the caller this response.
-    pub(crate) fn finish_error(&self, error: Error) -> Error {
+    pub(crate) fn finish_error(&self, error: Error, problem: bool) -> Error {
         let said = error.to_string();
-        let response = self.finish(HttpResponse::from_error(error));
+        let response = self.finish(HttpResponse::from_error(error), problem);
         InternalError::from_response(said, response.map_into_boxed_body()).into()
     }
 
@@ -219,10 +248,24 @@ impl After {
     }
 
     fn put_cors(&self, headers: &mut HeaderMap) {
-        if let (Some(cors), Some(crossing)) = (self.policy.realm().cors(), self.crossing) {
+        if let Some(crossing) = self.crossing
+            && let Some(cors) = self.policy.realm().cors()
+        {
             render::put_copies(headers, cors.fields(crossing));
         }
     }
+}
+
+/// Whether a refusal of this request is to be a problem. Only who refuses needs to know.
+pub(crate) fn asks_for_problem(request: &HttpRequest) -> bool {
+    let accept = request.headers().get_all(ACCEPT);
+    wants_problem(accept.map(HeaderValue::as_bytes))
+}
+
+/// The error of a refusal that the service answered by itself.
+fn refused<B>(response: &mut HttpResponse<B>) -> Option<AuthError> {
+    let refusal = response.extensions_mut().remove::<HandlerRefusal>();
+    refusal.map(|HandlerRefusal(error)| error)
 }
 
 #[cfg(test)]
@@ -237,7 +280,7 @@ mod tests {
     use super::*;
 
     /// What the guard does to answers for a caller to whom the gate gives a cookie.
-    async fn with_cookie(line: Option<&str>) -> After {
+    async fn with_cookie(line: Option<&str>) -> After<'static> {
         let authority = TestAuthority::new(TenantKind::from_static("workspace"), ["acme"]).await;
         let gate = authority.gate();
         let policy = gate
@@ -248,9 +291,14 @@ mod tests {
         let mut admitted = admission.decided().await.unwrap();
         admitted.set_cookie = line.map(Into::into);
         let request = TestRequest::default().to_http_request();
-        let mut after = After::new(policy, &request);
+        let mut after = After::new(Cow::Owned(policy), &request);
         after.admit(&request, admitted);
         after
+    }
+
+    fn finished(after: &After<'_>, mut response: HttpResponse) -> HttpResponse {
+        after.finish_boxed(&TestRequest::default().to_http_request(), &mut response);
+        response
     }
 
     fn cookies(response: &HttpResponse) -> Vec<&[u8]> {
@@ -266,8 +314,8 @@ mod tests {
                 .insert_header((SET_COOKIE, "theme=dark"))
                 .finish()
         };
-        let behind_middleware = after.finish(answered()).map_into_boxed_body();
-        for response in [behind_middleware, after.finish_boxed(answered())] {
+        let behind_middleware = after.finish(answered(), false).map_into_boxed_body();
+        for response in [behind_middleware, finished(&after, answered())] {
             let expected: [&[u8]; 2] = [b"theme=dark", b"__Host-visitor=topsecret; Secure"];
             assert_eq!(cookies(&response), expected);
             assert!(!format!("{:?} {after:?}", response.headers()).contains("topsecret"));
@@ -282,7 +330,7 @@ mod tests {
             .append_header((SET_COOKIE, "__Host-visitor=new; Secure"))
             .finish();
         let expected: [&[u8]; 2] = [b"theme=dark", b"__Host-visitor=new; Secure"];
-        assert_eq!(cookies(&after.finish_boxed(answered)), expected);
+        assert_eq!(cookies(&finished(&after, answered)), expected);
     }
 
     /// RFC 9111 §7.3, RFC 9213 §2.2: a cache would hand the cookie to others.
@@ -302,7 +350,7 @@ mod tests {
                 .append_header(("cdn-cache-control", "max-age=600"))
                 .append_header(("set-cookie", "theme=dark"))
                 .finish();
-            let response = with_cookie(line).await.finish_boxed(answered);
+            let response = finished(&with_cookie(line).await, answered);
             let said = |name: &str| {
                 let lines = response.headers().get_all(name);
                 let lines: Vec<_> = lines.map(|line| line.to_str().unwrap()).collect();
@@ -320,7 +368,7 @@ mod tests {
         let mut answered = HttpResponse::Ok().finish();
         let refusal = HandlerRefusal(ErrorCode::Conflict.into());
         answered.extensions_mut().insert(refusal);
-        let response = after.finish_boxed(answered);
+        let response = finished(&after, answered);
         assert_eq!(response.status(), 409);
         assert!(cookies(&response).is_empty());
     }
@@ -328,9 +376,7 @@ mod tests {
     #[actix_web::test]
     async fn without_one_and_with_one_that_is_no_field_nothing_is_added() {
         for line in [None, Some("a=b\r\nx-evil: c")] {
-            let response = with_cookie(line)
-                .await
-                .finish_boxed(HttpResponse::Ok().finish());
+            let response = finished(&with_cookie(line).await, HttpResponse::Ok().finish());
             assert!(cookies(&response).is_empty(), "{line:?}");
         }
     }

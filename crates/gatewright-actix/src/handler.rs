@@ -5,7 +5,7 @@ use std::rc::Rc;
 use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
 use actix_web::{Error, FromRequest, Handler, HttpResponse, Responder, Route, web};
 
-use crate::guard::Guard;
+use crate::guard::{After, Guard, Judged};
 
 /// Makes the route of a handler once its guard is known; each worker has its own.
 pub(crate) type Attach = Box<dyn Fn(&Guard) -> Route + Send + Sync>;
@@ -20,37 +20,39 @@ where
     Box::new(move |guard| {
         // Each worker's own, so that none writes a count of references that the others write.
         let (guard, handler) = (Rc::new(guard.clone()), handler.clone());
-        // A service and not middleware around one: actix boxes nothing more for it.
-        web::route().service(fn_service(move |request| {
-            serve(Rc::clone(&guard), handler.clone(), request)
+        // A service and not middleware around one: actix boxes nothing more for it. A block and no `async fn`, which would keep
+        // its arguments twice: actix moves it about.
+        web::route().service(fn_service(move |mut request: ServiceRequest| {
+            let (guard, handler) = (Rc::clone(&guard), handler.clone());
+            async move {
+                let mut after = After::new(guard.policy.standing(), request.request());
+                let undecided = match guard.judge(request.request(), &mut after) {
+                    Judged::Admitted => None,
+                    Judged::Undecided(pending) => Some(pending),
+                    Judged::Answered(response) => return Ok(answer(request, response)),
+                };
+                if let Some(pending) = undecided
+                    && let Err(response) = after.decided(request.request(), pending).await
+                {
+                    return Ok(answer(request, response));
+                }
+                let (parts, payload) = request.parts_mut();
+                let mut answered = match Args::from_request(parts, payload).await {
+                    Ok(args) => handler
+                        .call(args)
+                        .await
+                        .respond_to(request.request())
+                        .map_into_boxed_body(),
+                    Err(error) => HttpResponse::from_error(error),
+                };
+                after.finish_boxed(request.request(), &mut answered);
+                Ok::<_, Error>(answer(request, answered))
+            }
         }))
     })
 }
 
-async fn serve<H, Args>(
-    guard: Rc<Guard>,
-    handler: H,
-    request: ServiceRequest,
-) -> Result<ServiceResponse, Error>
-where
-    H: Handler<Args>,
-    Args: FromRequest,
-    H::Output: Responder + 'static,
-{
-    let (request, mut payload) = request.into_parts();
-    let response = match guard.judge(&request).await {
-        Ok(after) => {
-            let answered = match Args::from_request(&request, &mut payload).await {
-                Ok(args) => handler
-                    .call(args)
-                    .await
-                    .respond_to(&request)
-                    .map_into_boxed_body(),
-                Err(error) => HttpResponse::from_error(error),
-            };
-            after.finish_boxed(answered)
-        }
-        Err(response) => response,
-    };
-    Ok(ServiceResponse::new(request, response))
+fn answer(request: ServiceRequest, response: HttpResponse) -> ServiceResponse {
+    let (request, _) = request.into_parts();
+    ServiceResponse::new(request, response)
 }

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::{Error, HttpRequest};
+use actix_web::{Error, HttpRequest, HttpResponse};
 use gatewright_core::gate::Gate;
 use gatewright_core::policy::LivePolicy;
 use gatewright_core::source::TrustedProxies;
 
-use crate::guard::{self, Guard};
+use crate::guard::{self, After, Guard, Judged, asks_for_problem};
 
 /// Puts a gate with one policy in front of an app, a scope or a resource: whoever the policy doesn't admit is answered by
 /// it, with a response and never with an error that other middleware would let pass.
@@ -105,17 +105,31 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (service, guard) = (Rc::clone(&self.service), Rc::clone(&self.guard));
         Box::pin(async move {
-            match guard.judge(request.request()).await {
-                Ok(after) => {
-                    let answered = service.call(request).await;
-                    let answered = answered.map_err(|error| after.finish_error(error))?;
-                    let (request, response) = answered.into_parts();
-                    Ok(ServiceResponse::new(request, after.finish(response)))
-                }
-                Err(response) => Ok(request.into_response(response.map_into_right_body())),
+            let mut after = After::new(guard.policy.standing(), request.request());
+            let undecided = match guard.judge(request.request(), &mut after) {
+                Judged::Admitted => None,
+                Judged::Undecided(pending) => Some(pending),
+                Judged::Answered(response) => return Ok(answer(request, response)),
+            };
+            if let Some(pending) = undecided
+                && let Err(response) = after.decided(request.request(), pending).await
+            {
+                return Ok(answer(request, response));
             }
+            // Asked now: the service may change the request's fields, and an error brings back none.
+            let problem = asks_for_problem(request.request());
+            let answered = service.call(request).await;
+            let answered = answered.map_err(|error| after.finish_error(error, problem))?;
+            let (request, response) = answered.into_parts();
+            let response = after.finish(response, problem);
+            Ok(ServiceResponse::new(request, response))
         })
     }
+}
+
+/// The guard's own answer, in the place of the service's.
+fn answer<B>(request: ServiceRequest, response: HttpResponse) -> ServiceResponse<EitherBody<B>> {
+    request.into_response(response.map_into_right_body())
 }
 
 impl<S> fmt::Debug for GateService<S> {

@@ -11,12 +11,10 @@ use gatewright_core::error::{AuthError, Cause, ErrorCode};
 /// decoding it once is refused: gate and handler might read different tenants in it.
 pub(crate) fn of<'a>(request: &'a HttpRequest, name: &str) -> Result<Cow<'a, str>, AuthError> {
     let matched = request.match_info();
-    let mut values = matched
-        .iter()
-        .filter(|(key, _)| *key == name)
-        .map(|(_, value)| value);
     // With two of the name, one in a scope that was put around, no rule says which of them counts.
-    let (Some(value), None) = (values.next(), values.next()) else {
+    let once =
+        matched.segment_count() == 1 || matched.iter().filter(|(key, _)| *key == name).count() == 1;
+    let Some(value) = matched.get(name).filter(|_| once) else {
         return Err(Cause::PolicyMissing.into());
     };
     let (path, matched) = (request.uri().path(), matched.as_str());

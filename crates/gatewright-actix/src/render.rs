@@ -44,7 +44,8 @@ pub(crate) fn put_copies(
 /// What every answer to an admitted request has, so that it is written without a look at names.
 pub(crate) fn put_answer_fields(headers: &mut HeaderMap, fields: &AnswerFields) {
     if fields.is_private() && !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(
+        // Where there is none, `append` is `insert` without the room for what was there.
+        headers.append(
             CACHE_CONTROL,
             const { HeaderValue::from_static("no-store") },
         );

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use actix_web::guard::{GuardContext, fn_guard};
+use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
@@ -116,15 +117,12 @@ impl Resource {
         let mut resource = web::resource(pattern(&self.path));
         let own_head = self.methods.iter().any(|(method, _)| *method == "HEAD");
         for &(method, ref make) in &self.methods {
-            let also = if method == "GET" && !own_head {
-                "HEAD"
-            } else {
-                method
-            };
+            let head = method == "GET" && !own_head;
+            let method = Method::from_bytes(method.as_bytes()).ok();
             // actix's own guards of methods write down each one that they try.
             let meant = move |context: &GuardContext<'_>| {
-                let asked = context.head().method.as_str();
-                asked == method || asked == also
+                let asked = &context.head().method;
+                method.as_ref() == Some(asked) || head && *asked == Method::HEAD
             };
             resource = resource.route(make().guard(fn_guard(meant)));
         }

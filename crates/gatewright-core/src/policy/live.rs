@@ -1,5 +1,6 @@
 //! A policy that is replaced while requests run.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -47,9 +48,16 @@ impl LivePolicy {
     /// Not the same allocation on every thread: policies are told apart by what they say, not by where they are.
     #[must_use]
     pub fn current(&self) -> Arc<CompiledPolicy> {
+        self.standing().into_owned()
+    }
+
+    /// The same, for who keeps this at hand until the request is answered: no reference is counted to the policy that it
+    /// started with, which stays where it is.
+    #[must_use]
+    pub fn standing(&self) -> Cow<'_, Arc<CompiledPolicy>> {
         match self.0.replaced.get() {
-            None => Arc::clone(self.0.first.mine()),
-            Some(copies) => copies.mine().load_full(),
+            None => Cow::Borrowed(self.0.first.mine()),
+            Some(copies) => Cow::Owned(copies.mine().load_full()),
         }
     }
 
@@ -129,6 +137,17 @@ mod tests {
             .collect();
         // Other tests' threads are dealt to stripes in between.
         assert!(places.len() * 2 > stripes, "{places:?} of {stripes}");
+    }
+
+    #[test]
+    fn no_reference_is_counted_to_the_policy_that_it_started_with() {
+        let policies = policies(2);
+        let live = LivePolicy::new(Arc::clone(&policies[0]));
+        let standing = live.standing();
+        assert!(matches!(standing, Cow::Borrowed(first) if Arc::strong_count(first) == 1));
+        live.replace(Arc::clone(&policies[1])).unwrap();
+        // Who came before keeps what stood then.
+        assert_eq!((number(&standing), number(&live.standing())), (0, 1));
     }
 
     #[test]
