@@ -17,6 +17,7 @@ use crate::orgs::Orgs;
 use crate::product::Product;
 use crate::provider_login::ProviderLogin;
 use crate::realms::Realms;
+use crate::web::UnderWay;
 
 /// The reference server's parts, made once at start. Cheap to clone: all clones share them.
 #[derive(Clone)]
@@ -41,6 +42,8 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     /// Checks passwords, in a pool of its own.
     pub(crate) passwords: Passwords,
+    /// What goes on behind answers that were given.
+    pub(crate) afterwards: UnderWay,
     /// The families of routes.
     pub(crate) realms: Arc<Realms>,
     /// Tells what orgs have configured to those who hold it in memory.

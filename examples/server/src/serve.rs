@@ -154,6 +154,8 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
     }
 
     let served = server.await;
+    // In this order: what was promised may still mail something.
+    app.afterwards.finish().await;
     post.delivery.finish().await;
     background.finish().await;
     drop(app);

@@ -31,6 +31,7 @@ use crate::mcp::OrgConnectors;
 use crate::orgs::{OrgListener, Orgs};
 use crate::product::{Product, ProductError, VisitorKeysError};
 use crate::realms::{Realms, RealmsError};
+use crate::web::UnderWay;
 
 /// How long an access token lives.
 const TOKEN_SECS: u64 = 3_600;
@@ -198,6 +199,7 @@ impl Foundation {
             accounts: Accounts::new(self.gate.clone(), store.clone(), passwords, mailer, audit()),
             password_policy: Arc::new(password_policy()),
             sessions: Sessions::new(self.gate.clone(), store, audit()),
+            afterwards: UnderWay::default(),
             gate: self.gate.clone(),
             store: Arc::clone(&self.store),
             orgs: Arc::new(Orgs::new(

@@ -360,7 +360,9 @@ mod tests {
 
     #[test]
     fn every_bit_of_a_token_counts() {
-        for length in [0, 1, 15, 16, 63, 64, 65, 700, 1023, 1024, 1025, 1100] {
+        for length in [
+            0, 1, 16, 31, 32, 33, 63, 64, 65, 700, 1023, 1024, 1025, 1100,
+        ] {
             let ours: Vec<u8> = (0..length).map(|index| index as u8).collect();
             assert!(is_equal(&ours, &ours.clone()), "{length}");
             for bit in 0..8 * length {

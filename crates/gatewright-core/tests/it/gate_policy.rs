@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use gatewright_core::audit::{AuditEvent, AuditKind, AuditSink};
 use gatewright_core::error::{Cause, ErrorCode};
-use gatewright_core::gate::{Arrival, Coherence};
+use gatewright_core::gate::{Admission, Arrival, Coherence};
 use gatewright_core::limit::{BucketKind, Rate};
 use gatewright_core::policy::{Limits, Policy, PolicyError, Realm, RouteTable, allowed};
-use gatewright_core::principal::Mode;
+use gatewright_core::principal::{Mode, TenantKind};
 use gatewright_core::scope::Scope;
 use proptest::prelude::*;
 
@@ -489,4 +489,40 @@ async fn refusals_of_proven_callers_are_noted_and_guesses_are_not() {
         ]
     );
     assert!(!format!("{events:?}").contains(&pat.text));
+}
+
+/// A caller whose record is in memory is refused at once, any other once the store was asked: with the same words, and
+/// counted alike.
+#[tokio::test]
+async fn a_refusal_that_is_waited_for_is_counted_and_names_its_tenant_as_one_at_once_does() {
+    let world = World::new().await;
+    let realm = Realm::builder("api")
+        .tenant_kind(TenantKind::from_static("handle"))
+        .resource_metadata_of_tenants("https://api.example/of/")
+        .build();
+    let policy = Policy::pat().scope("links.write").tenant_from("handle");
+    let policy = world.gate.compile(&policy, &realm).unwrap();
+    let (lacking, revoked) = (world.pat("links.read").await, world.pat("*").await);
+    world.revoke(&revoked).await;
+    for (key, cause) in [(lacking, Cause::MissingScope), (revoked, Cause::Revoked)] {
+        for (before, waits) in [(0, true), (1, false)] {
+            let counted = |times| {
+                let refusals = world.gate.stats().refusals;
+                let found = refusals.iter().find(|(counted, _)| *counted == cause);
+                assert_eq!(found.map_or(0, |(_, times)| *times), times, "{cause:?}");
+            };
+            counted(before);
+            let admission = world.admit(&key.text, &policy, at("neo"));
+            assert_eq!(matches!(admission, Admission::Pending(_)), waits);
+            let refusal = admission.decided().await.unwrap_err();
+            assert_eq!(refusal.cause(), Some(cause));
+            counted(before + 1);
+            let fields = policy.refusal(&refusal, false).fields;
+            let mut fields = fields.iter();
+            let named = fields.any(|(name, value)| {
+                *name == "www-authenticate" && value.contains("\"https://api.example/of/neo\"")
+            });
+            assert!(named, "{cause:?}, {waits}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use gatewright_core::error::AuthError;
 use gatewright_core::gate::{Admission, Admitted, Arrival, Coherence};
 use gatewright_core::limit::Rate;
 use gatewright_core::policy::{CompiledPolicy, Limits};
+use gatewright_core::store::ChangeKey;
 
 use crate::fixture::{World, at};
 use crate::fixture_idp::{Oracle, scopes_alone, trusts};
@@ -81,6 +82,44 @@ async fn a_warm_call_allocates_nothing() {
             "{malformed}"
         );
     }
+}
+
+/// A token is kept with one of its places. Were it the last one, a token that is used in two in turn would be kept anew at
+/// each call.
+#[tokio::test]
+async fn a_token_that_is_used_in_two_tenants_stays_with_the_first() {
+    let world = World::new().await;
+    world.put_member("ten_trinity", "alice", "owner").await;
+    let (links, jwt) = (world.read_links(), world.jwt("alice"));
+    let cost = |slug| allocations(&world, &jwt, &links, at(slug), true);
+    for slug in ["neo", "trinity"] {
+        let admitted = world.admit(&jwt, &links, at(slug)).decided().await;
+        assert!(admitted.is_ok(), "{slug}");
+    }
+    for _ in 0..2 {
+        assert_eq!(cost("neo"), 0);
+        // The principal, made for the call.
+        assert_eq!(cost("trinity"), 100);
+    }
+}
+
+/// Where the place that it is kept with was overtaken by a change, a token is kept with the one that another token of its
+/// user's has brought to memory since.
+#[tokio::test]
+async fn a_token_takes_a_place_that_memory_knows_already() {
+    let world = World::new().await;
+    let (links, jwt) = (world.read_links(), world.jwt("alice"));
+    world.passes(&jwt, &links).await;
+    world.gate.changes().raise(&ChangeKey::Tenant("".into()));
+    let another = world.sign(&world.claims("alice", "jti_another"));
+    world.passes(&another, &links).await;
+    let cost = || allocations(&world, &jwt, &links, at("neo"), true);
+    let first = cost();
+    assert!(
+        (1..100).contains(&first),
+        "{first}: kept once, and by memory alone"
+    );
+    assert_eq!(cost(), 0);
 }
 
 #[test]

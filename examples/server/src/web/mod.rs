@@ -12,6 +12,7 @@ mod settle;
 mod shown;
 mod source;
 mod times;
+mod under_way;
 
 pub(crate) use cookie::set_cookie;
 pub(crate) use failure::Failure;
@@ -24,3 +25,4 @@ pub(crate) use settle::settled;
 pub(crate) use shown::Shown;
 pub(crate) use source::{Source, source};
 pub(crate) use times::rfc3339;
+pub(crate) use under_way::UnderWay;

@@ -1,7 +1,5 @@
 //! How an account begins, and how its password is chosen. Nobody learns here whether an address has an account.
 
-use std::future::Future;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -110,7 +108,8 @@ pub(super) async fn sign_up(
     let called = new.name.unwrap_or_default();
     let signed_up = app.accounts.sign_up(&new.email, password, &called, source);
     let afterwards = signed_up.await?;
-    later("a sign-up", async move {
+    let under_way = &site.app.afterwards;
+    under_way.later("a sign-up", async move {
         if let SignedUp::New(account) = afterwards.await? {
             let wished = new.workspace.unwrap_or(account.email);
             found(&app, &account.id, &wished).await;
@@ -152,7 +151,8 @@ pub(super) async fn resend_verification(
     let password = password.transpose()?;
     let accounts = &site.app.accounts;
     let resent = accounts.resend_verification(&wish.email, password, source);
-    later("a verification mail", resent.await?);
+    let resent = resent.await?;
+    site.app.afterwards.later("a verification mail", resent);
     Ok(ACCEPTED)
 }
 
@@ -164,7 +164,8 @@ pub(super) async fn forgot_password(
     Json(wish): Json<Forgotten>,
 ) -> Result<Answer, Failure> {
     let asked = site.app.accounts.forgot_password(&wish.email, source);
-    later("a password mail", asked.await?);
+    let asked = asked.await?;
+    site.app.afterwards.later("a password mail", asked);
     Ok(ACCEPTED)
 }
 
@@ -223,15 +224,6 @@ pub(super) async fn change_password(
 fn chosen(app: &App, password: String) -> Result<NewPassword, Failure> {
     let accepted = app.password_policy.accept(password);
     Ok(accepted.map_err(AuthError::from)?)
-}
-
-/// Does what nobody is to wait for, and what a caller who hangs up does not end.
-fn later(what: &'static str, work: impl Future<Output = Result<(), AuthError>> + Send + 'static) {
-    tokio::spawn(async move {
-        if let Err(error) = work.await {
-            tracing::error!(?error, "{what} was not finished; it can be asked for again");
-        }
-    });
 }
 
 async fn found(app: &App, user: &UserId, wished: &str) {
