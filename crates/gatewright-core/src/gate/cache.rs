@@ -14,7 +14,8 @@ const SWEEP: usize = 64;
 
 /// Keeps at most `capacity` values, and evicts one that was not read lately (second chance).
 ///
-/// Only what a store told or a signature proved is a key of it; see [`Keyed`]. Readers take no lock and allocate nothing but what cloning a value does; writers take turns.
+/// Only what a store told, or what is part of a token that holds, is a key of it; see [`Keyed`]. Readers take no lock and
+/// allocate nothing but what cloning a value does; writers take turns.
 pub(super) struct Cache<K, V> {
     entries: HashMap<K, Entry<V>, Keyed>,
     /// The keys in the order in which sweeps visit them; locked by whoever changes `entries`.
