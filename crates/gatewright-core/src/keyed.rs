@@ -8,7 +8,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 /// Here nobody sees that. What is put into such a map are ids of records, names of what a store told of, digests, and of tokens
 /// that hold the ends and the scopes: an issuer may choose some of it, but without the key, two texts meet as often as chance has
 /// it. Look-ups may be for anything: they only read.
-#[derive(Clone)]
 pub(crate) struct Keyed([u64; 2]);
 
 impl Keyed {

@@ -112,7 +112,10 @@ mod tests {
     #[test]
     fn a_short_buffer_is_refused() {
         assert_eq!(decode_into("_w", &mut [0; 1]), Some(&[0xff][..]));
-        assert_eq!(decode_into("__8", &mut [0; 1]), None);
+        for length in 2..=25 {
+            let text = encode(&vec![0; length]);
+            assert_eq!(decode_into(&text, &mut vec![0; length - 1]), None);
+        }
     }
 
     fn agrees(text: &str) {
