@@ -1,14 +1,13 @@
-//! The hash of maps whose keys nobody chooses.
+//! The hash of maps that show nobody where their keys lie.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// A hash under a random key of this map: two words are multiplied, and the halves of what comes out are folded into one.
 ///
-/// It takes a fifth of the time of `SipHash`, which keeps a secret from those who see what it makes of keys of their choice. Here
-/// nobody sees any: what is put into such a map are ids of records, names of what a store told of, digests and ends of
-/// signatures that were found right. Of these a tenant's own provider may choose some, but where an entry came to lie is never
-/// shown, and without the key two texts meet as often as chance has it. Look-ups may be for anything: they only read.
-#[derive(Clone)]
+/// It takes a fifth of the time of `SipHash`, which keeps a secret even from those who see what it makes of keys of their choice.
+/// Here nobody sees that. What is put into such a map are ids of records, names of what a store told of, digests, and of tokens
+/// that hold the ends and the scopes: an issuer may choose some of it, but without the key, two texts meet as often as chance has
+/// it. Look-ups may be for anything: they only read.
 pub(crate) struct Keyed([u64; 2]);
 
 impl Keyed {

@@ -342,7 +342,7 @@ mod tests {
 
     /// The members as [`read_members`] gives them.
     fn members(text: &str) -> Result<Vec<(Cow<'_, str>, Json<'_>)>, JsonError> {
-        let mut members = Vec::new();
+        let mut members = vec![("before".into(), Json::Null)];
         let push = |members: &mut Vec<_>, name, value| members.push((name, value));
         read_members(text, &mut members, push).map(|()| members)
     }

@@ -472,6 +472,42 @@ mod tests {
     }
 
     #[test]
+    fn the_first_claim_of_a_wrong_type_is_the_one_that_is_told() {
+        for text in [
+            r#"{"iss":"i","aud":"a","sub":1,"jti":2,"exp":1}"#,
+            // Read twice, for the white space.
+            r#"{"iss":"i","aud":"a","sub":1,"jti":2,"exp":1 }"#,
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error, JwtError::MalformedClaim(ClaimName::Subject));
+        }
+    }
+
+    #[test]
+    fn a_text_is_within_another_or_kept_elsewhere() {
+        let text = "abcdef";
+        let whole = &text[1..4];
+        assert_eq!(place_within(whole, &text[1..4]), Some(0));
+        assert_eq!(place_within(whole, &text[3..4]), Some(2));
+        assert_eq!(place_within(whole, &text[4..4]), Some(3));
+        for elsewhere in [&text[..1], &text[..3], &text[3..5], &text[5..]] {
+            assert_eq!(place_within(whole, elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    /// Whatever was taken before an escape counts for nothing: all of it is taken once more.
+    #[test]
+    fn what_is_read_twice_counts_once() {
+        let plain = r#"{"scope":"s","x":1,"aud":["a","b"],"iss":"i","exp":1}"#;
+        let escaped = r#"{"scope":"s","x":1,"aud":["a","b"],"iss":"\u0069","exp":1}"#;
+        let [plain, escaped] = [plain, escaped].map(|text| read(text).unwrap());
+        for name in ["scope", "x", "aud", "iss", "exp"] {
+            assert_eq!(plain.member(name), escaped.member(name), "{name}");
+        }
+        assert_eq!(escaped.found.others.len(), 1);
+    }
+
+    #[test]
     fn strings_keep_apart() {
         let claims = read(
             r#"{"jti":"j","iss":"i\u0041","aud":["a","","\u0062"],"exp":1,"sub":"s","scope":["x"],"tenant":"t","epoch":7,"n":{"m":[1]}}"#,

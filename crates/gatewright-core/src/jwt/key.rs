@@ -398,3 +398,54 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembers(kid: Option<&str>, header: &str) -> bool {
+        let key = VerifyingKey::hmac(kid, &[7; 32]).unwrap();
+        let segment = base64url::encode(header.as_bytes());
+        key.remember_header(&segment);
+        key.known_header(&segment).is_some()
+    }
+
+    #[test]
+    fn a_header_that_says_more_or_less_than_the_key_is_not_remembered() {
+        assert!(remembers(Some("k"), r#"{"alg":"HS256","kid":"k"}"#));
+        for (kid, header) in [
+            (Some("k"), r#"{"alg":"RS256","kid":"k"}"#),
+            (Some("k"), r#"{"alg":"none","kid":"k"}"#),
+            (Some("k"), r#"{"alg":"HS256","kid":"l"}"#),
+            (Some("k"), r#"{"alg":"HS256","kid":"k","crit":[]}"#),
+            (Some("k"), r#"{"alg":"HS256"}"#),
+            (None, r#"{"alg":"HS256","kid":"k"}"#),
+            // Which key is meant, the set says.
+            (None, r#"{"alg":"HS256"}"#),
+        ] {
+            assert!(!remembers(kid, header), "{kid:?} {header}");
+        }
+    }
+
+    #[test]
+    fn a_long_header_is_not_remembered() {
+        let header = |length| {
+            format!(
+                r#"{{"alg":"HS256","kid":"k","x":"{}"}}"#,
+                "x".repeat(length)
+            )
+        };
+        let room = MAX_KNOWN_HEADER_CHARS / 4 * 3 - header(0).len();
+        assert!(remembers(Some("k"), &header(room)));
+        assert!(!remembers(Some("k"), &header(room + 1)));
+    }
+
+    #[test]
+    fn a_key_with_another_name_remembers_nothing() {
+        let key = VerifyingKey::hmac(Some("k"), &[7; 32]).unwrap();
+        let segment = base64url::encode(br#"{"alg":"HS256","kid":"k"}"#);
+        key.remember_header(&segment);
+        assert_eq!(key.known_header(&segment), Some(None));
+        assert_eq!(key.named("l").known_header(&segment), None);
+    }
+}
