@@ -109,9 +109,10 @@ impl Token {
         }
     }
 
+    /// Of this thread's copy: what lies beside the count of another's is passed from core to core.
     #[inline]
     fn identity(&self) -> &Identity {
-        self.caller.any().identity()
+        self.caller.principal().identity()
     }
 
     /// What the scopes of a machine's token answer; a user's is judged by role.
