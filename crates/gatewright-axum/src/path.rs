@@ -166,8 +166,10 @@ mod tests {
 
     use super::*;
 
+    type Named = Vec<(String, String)>;
+
     /// What both ways say of the parameters `a`, `b` and so on, one for each value, and whether they were few.
-    fn read(values: &[String]) -> (bool, Vec<(String, String)>, Vec<(String, String)>) {
+    fn read(values: &[String]) -> (bool, Named, Named) {
         let names: Vec<String> = ('a'..).take(values.len()).map(String::from).collect();
         let route: String = names.iter().map(|name| format!("/{{{name}}}")).collect();
         let path: String = values.iter().map(|value| format!("/{value}")).collect();
