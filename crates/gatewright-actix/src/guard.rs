@@ -57,11 +57,25 @@ pub(crate) fn behind(proxies: Option<TrustedProxies>) -> ReadSource {
 }
 
 impl Guard {
+    /// Admits the request, or answers in its handler's place.
+    #[inline]
+    pub(crate) async fn admit(
+        &self,
+        request: &HttpRequest,
+        after: &mut After<'_>,
+    ) -> Result<(), HttpResponse> {
+        match self.judge(request, after) {
+            Judged::Admitted => Ok(()),
+            Judged::Answered(response) => Err(response),
+            Judged::Undecided(pending) => after.decided(request, pending).await,
+        }
+    }
+
     /// Judges a request by the policy that stood when it came. Where it is not admitted, it is answered.
     ///
     /// A plain function that finds what is kept of a request in its place: a future that held all it looks at would be moved
     /// with all of it, more than once.
-    pub(crate) fn judge(&self, request: &HttpRequest, after: &mut After<'_>) -> Judged {
+    fn judge(&self, request: &HttpRequest, after: &mut After<'_>) -> Judged {
         if after.crossing.is_some_and(Crossing::is_preflight) {
             return Judged::Answered(after.preflight());
         }
@@ -118,7 +132,7 @@ impl fmt::Debug for Guard {
 }
 
 /// What a guard says of a request.
-pub(crate) enum Judged {
+enum Judged {
     Admitted,
     /// Refused, or a preflight.
     Answered(HttpResponse),
@@ -159,7 +173,7 @@ impl<'g> After<'g> {
     }
 
     /// What the gate decided once it had asked. An error is the refusal.
-    pub(crate) async fn decided(
+    async fn decided(
         &mut self,
         request: &HttpRequest,
         pending: Pending,

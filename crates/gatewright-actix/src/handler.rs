@@ -5,7 +5,7 @@ use std::rc::Rc;
 use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
 use actix_web::{Error, FromRequest, Handler, HttpResponse, Responder, Route, web};
 
-use crate::guard::{After, Guard, Judged};
+use crate::guard::{After, Guard};
 
 /// Makes the route of a handler once its guard is known; each worker has its own.
 pub(crate) type Attach = Box<dyn Fn(&Guard) -> Route + Send + Sync>;
@@ -26,14 +26,7 @@ where
             let (guard, handler) = (Rc::clone(&guard), handler.clone());
             async move {
                 let mut after = After::new(guard.policy.standing(), request.request());
-                let undecided = match guard.judge(request.request(), &mut after) {
-                    Judged::Admitted => None,
-                    Judged::Undecided(pending) => Some(pending),
-                    Judged::Answered(response) => return Ok(answer(request, response)),
-                };
-                if let Some(pending) = undecided
-                    && let Err(response) = after.decided(request.request(), pending).await
-                {
+                if let Err(response) = guard.admit(request.request(), &mut after).await {
                     return Ok(answer(request, response));
                 }
                 let (parts, payload) = request.parts_mut();

@@ -14,7 +14,7 @@ use gatewright_core::gate::Gate;
 use gatewright_core::policy::LivePolicy;
 use gatewright_core::source::TrustedProxies;
 
-use crate::guard::{self, After, Guard, Judged, asks_for_problem};
+use crate::guard::{self, After, Guard, asks_for_problem};
 
 /// Puts a gate with one policy in front of an app, a scope or a resource: whoever the policy doesn't admit is answered by
 /// it, with a response and never with an error that other middleware would let pass.
@@ -106,14 +106,7 @@ where
         let (service, guard) = (Rc::clone(&self.service), Rc::clone(&self.guard));
         Box::pin(async move {
             let mut after = After::new(guard.policy.standing(), request.request());
-            let undecided = match guard.judge(request.request(), &mut after) {
-                Judged::Admitted => None,
-                Judged::Undecided(pending) => Some(pending),
-                Judged::Answered(response) => return Ok(answer(request, response)),
-            };
-            if let Some(pending) = undecided
-                && let Err(response) = after.decided(request.request(), pending).await
-            {
+            if let Err(response) = guard.admit(request.request(), &mut after).await {
                 return Ok(answer(request, response));
             }
             // Asked now: the service may change the request's fields, and an error brings back none.
