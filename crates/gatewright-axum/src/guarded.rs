@@ -49,26 +49,25 @@ where
 
     fn call(self, request: Request, state: S) -> Self::Future {
         let Post { guard, source } = &*self.post;
-        let (mut parts, body) = request.into_parts();
-        let source = source(&parts);
+        let (mut head, body) = request.into_parts();
+        let source = source(&head);
         let policy = guard.policy();
-        let parameters = policy
-            .tenant_parameter()
-            .map(|_| PathParameters::of(&mut parts));
-        let tenant = match (policy.tenant_parameter(), &parameters) {
-            (Some(name), Some(Ok(parameters))) => parameters.named(name).map(Some),
-            (_, Some(Err(error))) => Err(error.clone()),
-            _ => Ok(None),
-        };
-        let request = Request::from_parts(parts, body);
-        let response = match tenant {
-            Ok(tenant) => {
-                let mut service = HandlerCall::new(self.handler, state);
-                guard.call(&mut service, request, policy, tenant, source)
+        let parameters;
+        let tenant = match policy.tenant_parameter() {
+            None => Ok(None),
+            Some(name) => {
+                parameters = PathParameters::of(&mut head);
+                match &parameters {
+                    Ok(parameters) => parameters.named(name).map(Some),
+                    Err(error) => Err(error.clone()),
+                }
             }
-            Err(error) => guard.refuse(error, &request, policy),
         };
-        GuardedFuture { response }
+        let judged = guard.judge(&head, policy, tenant, source);
+        let mut service = HandlerCall::new(self.handler, state);
+        GuardedFuture {
+            response: judged.proceed(&mut service, head, body),
+        }
     }
 }
 
@@ -115,10 +114,12 @@ where
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
-        let call = self.call.take();
-        Called {
-            response: call.map(|(handler, state)| handler.call(request, state)),
-        }
+        // No closure: it would be handed a copy of the request.
+        let response = match self.call.take() {
+            Some((handler, state)) => Some(handler.call(request, state)),
+            None => None,
+        };
+        Called { response }
     }
 }
 

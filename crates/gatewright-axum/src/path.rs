@@ -1,64 +1,73 @@
 //! The parameters of a request's path.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{FromRequestParts, Path, RawPathParams};
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use http::request::Parts;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
-/// In bytes: for the names and values of nearly every path.
-const ROOM: usize = 112;
-/// Twice as many as the parameters that are kept in place.
-const TEXTS: usize = 8;
-
-/// The parameters of a path, decoded. axum hands its own out as a copy on the heap; few and short ones are copied in place.
-pub(crate) enum PathParameters {
-    Few(Few),
-    Many(RawPathParams),
+thread_local! {
+    /// Room for the parameters of a path, for one request after another: axum hands its own out as a copy, and what is
+    /// copied with a future is copied more than once.
+    static ROOM: RefCell<Texts> = const { RefCell::new(Texts::NONE) };
 }
+
+/// In bytes. Longer ones don't stay after their request.
+const KEPT: usize = 4096;
+
+/// The parameters of a path, decoded.
+pub(crate) struct PathParameters(Texts);
 
 impl PathParameters {
+    /// # Errors
+    /// `invalid_request` for a path that is not UTF-8.
+    #[inline]
     pub(crate) fn of(parts: &mut Parts) -> Result<Self, AuthError> {
-        if let Some(Ok(Path(few))) = at_once(Path::from_request_parts(parts, &())) {
-            return Ok(Self::Few(few));
-        }
-        match at_once(RawPathParams::from_request_parts(parts, &())) {
-            Some(Ok(many)) => Ok(Self::Many(many)),
-            Some(Err(RawPathParamsRejection::InvalidUtf8InPathParam(_))) => {
-                Err(AuthError::new(ErrorCode::InvalidRequest).with_message("The path is not UTF-8"))
-            }
-            // The parameter was found in the declared path: the router has lost it.
-            _ => Err(Cause::PolicyMissing.into()),
+        match at_once(Path::<Written>::from_request_parts(parts, &())) {
+            Some(Ok(_)) => Ok(Self(ROOM.take())),
+            rejected => Err(lost(rejected.and_then(Result::err))),
         }
     }
 
+    /// The value of the one parameter of this name. With two, one in a router that was put around, no rule says which of them
+    /// counts.
+    #[inline]
     pub(crate) fn named(&self, name: &str) -> Result<&str, AuthError> {
-        let value = match self {
-            Self::Few(few) => {
-                let mut values = few.iter().filter(|(key, _)| *key == name.as_bytes());
-                only(&mut values).and_then(|(_, value)| std::str::from_utf8(value).ok())
-            }
-            Self::Many(many) => {
-                let mut values = many.iter().filter(|(key, _)| *key == name);
-                only(&mut values).map(|(_, value)| value)
-            }
-        };
-        value.ok_or_else(|| Cause::PolicyMissing.into())
+        self.0
+            .value_of(name)
+            .ok_or_else(|| Cause::PolicyMissing.into())
     }
 }
 
-/// With two of the name, one in a router that was put around, no rule says which of them counts.
-fn only<T>(values: &mut impl Iterator<Item = T>) -> Option<T> {
-    let first = values.next()?;
-    values.next().is_none().then_some(first)
+impl Drop for PathParameters {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.bytes.capacity() <= KEPT {
+            ROOM.with_borrow_mut(|room| std::mem::swap(room, &mut self.0));
+        }
+    }
+}
+
+#[cold]
+fn lost(rejection: Option<PathRejection>) -> AuthError {
+    if let Some(PathRejection::FailedToDeserializePathParams(failed)) = &rejection
+        && let ErrorKind::InvalidUtf8InPathParam { .. } = failed.kind()
+    {
+        return AuthError::new(ErrorCode::InvalidRequest).with_message("The path is not UTF-8");
+    }
+    // The parameter was found in the declared path: the router has lost it.
+    Cause::PolicyMissing.into()
 }
 
 /// What an extractor answers that only looks at the request's extensions.
+#[inline]
 fn at_once<F: Future>(extracting: F) -> Option<F::Output> {
     match pin!(extracting).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(extracted) => Some(extracted),
@@ -67,73 +76,76 @@ fn at_once<F: Future>(extracting: F) -> Option<F::Output> {
 }
 
 /// Names and values in turn, one text behind the other.
-pub(crate) struct Few {
-    bytes: [u8; ROOM],
-    ends: [u8; TEXTS],
-    count: usize,
-    used: usize,
+#[derive(Default)]
+struct Texts {
+    bytes: String,
+    ends: Vec<usize>,
 }
 
-impl Few {
+impl Texts {
     const NONE: Self = Self {
-        bytes: [0; ROOM],
-        ends: [0; TEXTS],
-        count: 0,
-        used: 0,
+        bytes: String::new(),
+        ends: Vec::new(),
     };
 
-    /// `None` where there is no room.
     #[inline]
-    fn push(&mut self, text: &str) -> Option<()> {
-        let end = self.used + text.len();
-        let room = self.bytes.get_mut(self.used..end)?;
-        *self.ends.get_mut(self.count)? = u8::try_from(end).ok()?;
-        room.copy_from_slice(text.as_bytes());
-        self.count += 1;
-        self.used = end;
-        Some(())
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 
     #[inline]
-    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let ends = self.ends.get(..self.count).unwrap_or_default();
-        let mut start = 0;
-        ends.as_chunks().0.iter().map_while(move |&ends| {
-            let [name, value] = ends.map(usize::from);
-            let texts = (self.bytes.get(start..name)?, self.bytes.get(name..value)?);
+    fn push(&mut self, text: &str) {
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
+    }
+
+    #[inline]
+    fn value_of(&self, wanted: &str) -> Option<&str> {
+        let (mut start, mut found) = (0, None);
+        for &[name, value] in self.ends.as_chunks().0 {
+            if self.bytes.get(start..name)? == wanted
+                && found.replace(self.bytes.get(name..value)?).is_some()
+            {
+                return None;
+            }
             start = value;
-            Some(texts)
-        })
+        }
+        found
     }
 }
 
-impl<'de> Deserialize<'de> for Few {
+/// Reading one writes the parameters into the thread's [`ROOM`].
+struct Written;
+
+impl<'de> Deserialize<'de> for Written {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(AllOf)
+        deserializer.deserialize_map(Self)
     }
 }
 
-struct AllOf;
-
-impl<'de> Visitor<'de> for AllOf {
-    type Value = Few;
+impl<'de> Visitor<'de> for Written {
+    type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the parameters of a path")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut parameters: A) -> Result<Few, A::Error> {
-        let mut few = Few::NONE;
-        while parameters.next_key_seed(Into(&mut few))?.is_some() {
-            parameters.next_value_seed(Into(&mut few))?;
-        }
-        Ok(few)
+    fn visit_map<A: MapAccess<'de>>(self, mut parameters: A) -> Result<Self, A::Error> {
+        ROOM.with_borrow_mut(|texts| {
+            texts.clear();
+            while parameters.next_key_seed(To(texts))?.is_some() {
+                parameters.next_value_seed(To(texts))?;
+            }
+            Ok(self)
+        })
     }
 }
 
-struct Into<'f>(&'f mut Few);
+/// Adds a text.
+struct To<'t>(&'t mut Texts);
 
-impl<'de> DeserializeSeed<'de> for Into<'_> {
+impl<'de> DeserializeSeed<'de> for To<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -141,17 +153,16 @@ impl<'de> DeserializeSeed<'de> for Into<'_> {
     }
 }
 
-impl Visitor<'_> for Into<'_> {
+impl Visitor<'_> for To<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a short text")
+        f.write_str("a text")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.0
-            .push(text)
-            .ok_or_else(|| E::custom("there is no room for it"))
+        self.0.push(text);
+        Ok(())
     }
 }
 
@@ -159,6 +170,7 @@ impl Visitor<'_> for Into<'_> {
 mod tests {
     use axum::Router;
     use axum::body::Body;
+    use axum::extract::RawPathParams;
     use axum::routing::get;
     use http::Request;
     use proptest::prelude::*;
@@ -168,8 +180,8 @@ mod tests {
 
     type Named = Vec<(String, String)>;
 
-    /// What both ways say of the parameters `a`, `b` and so on, one for each value, and whether they were few.
-    fn read(values: &[String]) -> (bool, Named, Named) {
+    /// What both ways say of the parameters `a`, `b` and so on, one for each value.
+    fn read(values: &[String]) -> (Named, Named) {
         let names: Vec<String> = ('a'..).take(values.len()).map(String::from).collect();
         let route: String = names.iter().map(|name| format!("/{{{name}}}")).collect();
         let path: String = values.iter().map(|value| format!("/{value}")).collect();
@@ -177,7 +189,6 @@ mod tests {
         let handler = async move |request: Request<Body>| {
             let mut parts = request.into_parts().0;
             let ours = PathParameters::of(&mut parts).unwrap();
-            let is_few = matches!(ours, PathParameters::Few(_));
             let ours = names.iter().map(|name| {
                 let value = ours.named(name).unwrap();
                 (name.clone(), value.to_owned())
@@ -187,8 +198,7 @@ mod tests {
             let theirs = theirs
                 .iter()
                 .map(|(name, value)| (name.into(), value.into()));
-            said.send((is_few, ours.collect(), theirs.collect()))
-                .unwrap();
+            said.send((ours.collect(), theirs.collect())).unwrap();
         };
         let router: Router = Router::new().route(&route, get(handler));
         let request = Request::get(path).body(Body::empty()).unwrap();
@@ -200,25 +210,29 @@ mod tests {
     proptest! {
         #[test]
         fn they_are_those_of_axum(values in prop::collection::vec("([a-zA-Z0-9~.-]|%2[0-9F]|%C3%A4){1,40}", 1..7)) {
-            let (_, ours, theirs) = read(&values);
+            let (ours, theirs) = read(&values);
             prop_assert_eq!(ours, theirs);
         }
     }
 
     #[test]
-    fn few_and_short_ones_are_kept_in_place() {
-        let of = |count, length| read(&vec!["x".repeat(length); count]).0;
-        assert!(of(1, ROOM - 1) && of(TEXTS / 2, 10));
-        assert!(!of(1, ROOM) && !of(TEXTS / 2 + 1, 10));
+    fn long_ones_do_not_stay() {
+        for (length, stays) in [(KEPT / 2, true), (KEPT + 1, false)] {
+            let values = ["x".repeat(length)];
+            let (ours, theirs) = read(&values);
+            assert_eq!(ours, theirs);
+            let kept = ROOM.with_borrow(|texts| texts.bytes.capacity());
+            assert_eq!(kept >= length, stays, "{kept} of {length}");
+        }
     }
 
     #[test]
     fn of_two_of_a_name_none_counts() {
-        let mut few = Few::NONE;
+        let mut texts = Texts::NONE;
         for text in ["a", "x", "b", "y", "a", "x"] {
-            few.push(text).unwrap();
+            texts.push(text);
         }
-        let parameters = PathParameters::Few(few);
+        let parameters = PathParameters(texts);
         assert_eq!(parameters.named("b").unwrap(), "y");
         for name in ["a", "c", "x"] {
             let error = parameters.named(name).unwrap_err();

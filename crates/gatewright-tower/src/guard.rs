@@ -9,8 +9,9 @@ use gatewright_core::dialect::wants_problem;
 use gatewright_core::error::{AuthError, ErrorCode};
 use gatewright_core::gate::{Admission, Admitted, AnswerFields, Arrival, Gate, Guarded};
 use gatewright_core::policy::{CompiledPolicy, LivePolicy};
-use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN};
+use http::request::Parts;
+use http::{Extensions, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
 use crate::HeaderFields;
@@ -56,41 +57,17 @@ impl<R: Clone> Guard<R> {
         self.0.policy.current()
     }
 
-    /// Calls `service` if the request is admitted by `policy`, and answers the refusal otherwise. A preflight is answered
-    /// where the realm says which pages of other origins may call.
+    /// Judges a request by its head; [`Judged::proceed`] goes on with it.
     ///
-    /// `service` must be ready. It is replaced by its clone only where the decision has to be waited for, so that the
-    /// service that was ready is the one called. `policy` is this guard's [`policy`](Self::policy), `tenant` the decoded
-    /// value of the path parameter that it names (one of the query is read here), `source` the address that the request came
-    /// from, as far as it is known and trusted.
+    /// `policy` is this guard's [`policy`](Self::policy), as it stood when the request arrived. `tenant` is the decoded value of
+    /// the path parameter that it names (one of the query is read here), or why there is none, which refuses the request.
+    /// `source` is the address that the request came from, as far as it is known and trusted.
     #[inline]
-    pub fn call<S, B>(
+    pub fn judge(
         &self,
-        service: &mut S,
-        request: Request<B>,
+        head: &Parts,
         policy: Arc<CompiledPolicy>,
-        tenant: Option<&str>,
-        source: Option<IpAddr>,
-    ) -> GateFuture<S, B, R>
-    where
-        S: Service<Request<B>> + Clone,
-    {
-        let head = Head {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-        };
-        let judged = self.judge(head, policy, tenant, source);
-        judged.proceed(service, request)
-    }
-
-    /// The first half of [`call`](Self::call), which needs no more than the head: what is read of it may be borrowed.
-    #[inline]
-    pub(crate) fn judge(
-        &self,
-        head: Head<'_>,
-        policy: Arc<CompiledPolicy>,
-        tenant: Option<&str>,
+        tenant: Result<Option<&str>, AuthError>,
         source: Option<IpAddr>,
     ) -> Judged<R> {
         let query = head.uri.query();
@@ -106,45 +83,22 @@ impl<R: Clone> Guard<R> {
                 admission: None,
             };
         }
-        let admission = match named {
-            Ok(named) => {
+        let admission = match (named, tenant) {
+            (Ok(named), Ok(tenant)) => {
                 let arrival = Arrival::new()
                     .tenant(named.as_deref().or(tenant))
                     .source(source)
                     .query(query)
                     .safe_method(head.method.is_safe());
-                let fields = HeaderFields::new(head.headers);
+                let fields = HeaderFields::new(&head.headers);
                 self.0.gate.authenticate(&fields, &after.policy, &arrival)
             }
-            Err(error) => Admission::Ready(Err(error)),
+            (Err(error), _) | (_, Err(error)) => Admission::Ready(Err(error)),
         };
         Judged {
             after,
             admission: Some(admission),
         }
-    }
-
-    /// Refuses before the gate is asked, but for preflights, in the dialect of `policy`, which is this guard's [`policy`](Self::policy) as it
-    /// stood when the request arrived.
-    pub fn refuse<S, B>(
-        &self,
-        error: AuthError,
-        request: &Request<B>,
-        policy: Arc<CompiledPolicy>,
-    ) -> GateFuture<S, B, R>
-    where
-        S: Service<Request<B>>,
-    {
-        let head = Head {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-        };
-        let after = After::new(self.0.refusals.clone(), policy, head);
-        if after.crossing.is_some_and(Crossing::is_preflight) {
-            return GateFuture::preflight(after);
-        }
-        GateFuture::refused(error, after)
     }
 }
 
@@ -162,29 +116,22 @@ impl<R> fmt::Debug for Guard<R> {
     }
 }
 
-/// What a request is judged by.
-#[derive(Clone, Copy)]
-pub(crate) struct Head<'a> {
-    pub(crate) method: &'a Method,
-    pub(crate) uri: &'a Uri,
-    pub(crate) headers: &'a HeaderMap,
-}
-
-/// A request's admission, to go on with once the request is whole.
-pub(crate) struct Judged<R> {
+/// A request's admission, to go on with.
+#[must_use = "a request that was judged waits for its answer"]
+pub struct Judged<R = HttpRefusal> {
     after: After<R>,
     /// `None` is for a preflight.
     admission: Option<Admission>,
 }
 
 impl<R> Judged<R> {
-    /// Calls `service`, as [`Guard::call`] says it.
+    /// Calls `service` if the request is admitted, and answers the refusal otherwise. A preflight is answered where the realm
+    /// says which pages of other origins may call.
+    ///
+    /// `service` must be ready. It is replaced by its clone only where the decision has to be waited for, so that the
+    /// service that was ready is the one called.
     #[inline]
-    pub(crate) fn proceed<S, B>(
-        self,
-        service: &mut S,
-        mut request: Request<B>,
-    ) -> GateFuture<S, B, R>
+    pub fn proceed<S, B>(self, service: &mut S, mut head: Parts, body: B) -> GateFuture<S, B, R>
     where
         S: Service<Request<B>> + Clone,
     {
@@ -194,19 +141,28 @@ impl<R> Judged<R> {
         } = self;
         match admission {
             Some(Admission::Ready(Ok(admitted))) => {
-                after.admit(&mut request, admitted);
-                GateFuture::serving(service.call(request), after)
+                after.admit(&mut head.extensions, admitted);
+                GateFuture::serving(service.call(Request::from_parts(head, body)), after)
             }
             Some(Admission::Ready(Err(error))) => GateFuture::refused(error, after),
             Some(Admission::Pending(pending)) => {
                 let clone = service.clone();
                 let ready = std::mem::replace(service, clone);
-                GateFuture::waiting(pending, ready, request, after)
+                GateFuture::waiting(pending, ready, Request::from_parts(head, body), after)
             }
             None => GateFuture::preflight(after),
             // An answer that isn't known here admits nobody.
             _ => GateFuture::refused(ErrorCode::InternalError.into(), after),
         }
+    }
+}
+
+impl<R> fmt::Debug for Judged<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Judged")
+            .field("after", &self.after)
+            .field("admission", &self.admission)
+            .finish()
     }
 }
 
@@ -222,8 +178,8 @@ pub(crate) struct After<R> {
 }
 
 impl<R> After<R> {
-    fn new(refusals: R, policy: Arc<CompiledPolicy>, head: Head<'_>) -> Self {
-        let Head {
+    fn new(refusals: R, policy: Arc<CompiledPolicy>, head: &Parts) -> Self {
+        let Parts {
             method, headers, ..
         } = head;
         let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
@@ -234,7 +190,7 @@ impl<R> After<R> {
         Self {
             refusals,
             problem: wants_problem(values(ACCEPT)),
-            head: method == Method::HEAD,
+            head: *method == Method::HEAD,
             policy,
             crossing,
             fields: AnswerFields::default(),
@@ -243,11 +199,9 @@ impl<R> After<R> {
 
     /// Marks an admitted request, and notes what its response will need.
     #[inline]
-    pub(crate) fn admit<B>(&mut self, request: &mut Request<B>, admitted: Admitted) {
+    pub(crate) fn admit(&mut self, extensions: &mut Extensions, admitted: Admitted) {
         self.fields = admitted.answer_fields(&self.policy);
-        request
-            .extensions_mut()
-            .insert(Guarded::new(Arc::clone(&self.policy), admitted));
+        extensions.insert(Guarded::new(Arc::clone(&self.policy), admitted));
     }
 
     /// The refusal, with its error left in the extensions for the service's own logs.
@@ -338,14 +292,9 @@ mod tests {
         let admission = gate.authenticate(nothing, &policy, &Arrival::new());
         let mut admitted = admission.decided().await.unwrap();
         admitted.set_cookie = line.map(Into::into);
-        let mut request = Request::new(());
-        let head = Head {
-            method: &Method::GET,
-            uri: &Uri::from_static("/"),
-            headers: &HeaderMap::new(),
-        };
-        let mut after = After::new(HttpRefusal::default(), policy, head);
-        after.admit(&mut request, admitted);
+        let (mut head, ()) = Request::new(()).into_parts();
+        let mut after = After::new(HttpRefusal::default(), policy, &head);
+        after.admit(&mut head.extensions, admitted);
         after
     }
 

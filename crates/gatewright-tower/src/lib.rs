@@ -2,7 +2,7 @@
 //!
 //! - [`GateLayer`], [`GateService`], [`GateFuture`]: the middleware;
 //! - [`RenderRefusal`], [`HttpRefusal`], [`GrpcRefusal`], [`HandlerRefusal`]: how refusals become responses;
-//! - [`Guard`], [`HeaderFields`], [`source_behind`], [`rendered_response`]: the same steps for adapters of frameworks.
+//! - [`Guard`], [`Judged`], [`HeaderFields`], [`source_behind`], [`rendered_response`]: the same steps for adapters of frameworks.
 //!
 //! Admitted requests reach the service with [`Guarded`](gatewright_core::gate::Guarded) in their extensions. Refused ones are answered by the layer, and
 //! the [`AuthError`](gatewright_core::error::AuthError) stands in the response's extensions for the service's own logs.
@@ -76,5 +76,5 @@ mod render;
 pub use fields::{HeaderFields, source_behind};
 pub use gate::{GateFuture, GateLayer, GateService, ReadSource, ReadTenant};
 pub use grpc::GrpcRefusal;
-pub use guard::Guard;
+pub use guard::{Guard, Judged};
 pub use render::{HandlerRefusal, HttpRefusal, RenderRefusal, rendered_response};

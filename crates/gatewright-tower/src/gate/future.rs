@@ -93,7 +93,7 @@ where
                     match (decision, held.take()) {
                         (Ok(admitted), Some(held)) => {
                             let (mut service, mut request) = *held;
-                            this.after.admit(&mut request, admitted);
+                            this.after.admit(request.extensions_mut(), admitted);
                             State::Serving {
                                 future: service.call(request),
                             }

@@ -9,7 +9,6 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{GateFuture, ReadSource, ReadTenant};
-use crate::guard::Head;
 use crate::{Guard, HttpRefusal, RenderRefusal};
 
 /// A service behind a gate; made by [`GateLayer`](super::GateLayer).
@@ -51,15 +50,11 @@ where
         let (parts, body) = request.into_parts();
         let tenant = (self.tenant)(&parts);
         let source = (self.source)(&parts);
-        let head = Head {
-            method: &parts.method,
-            uri: &parts.uri,
-            headers: &parts.headers,
-        };
+        let policy = self.guard.policy();
         let judged = self
             .guard
-            .judge(head, self.guard.policy(), tenant.as_deref(), source);
+            .judge(&parts, policy, Ok(tenant.as_deref()), source);
         drop(tenant);
-        judged.proceed(&mut self.inner, Request::from_parts(parts, body))
+        judged.proceed(&mut self.inner, parts, body)
     }
 }
