@@ -18,7 +18,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Serves this on a free port of 127.0.0.1.
+    /// Serves this on a free port of 127.0.0.1, to requests that come with the peer's address.
     ///
     /// # Errors
     ///
@@ -42,8 +42,9 @@ impl Served {
                     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
                         let _ = stream.set_nodelay(true);
                     });
+                    let service = router.into_make_service_with_connect_info::<SocketAddr>();
                     tokio::select! {
-                        _ = axum::serve(listener, router) => {}
+                        _ = axum::serve(listener, service) => {}
                         _ = stopped => {}
                     }
                 });

@@ -9,6 +9,7 @@ use gatewright_core::credential::{Field, Fields};
 pub(crate) struct HeaderFields<'a>(pub(crate) &'a HeaderMap);
 
 impl Fields for HeaderFields<'_> {
+    #[inline]
     fn values(&self, field: Field) -> impl Iterator<Item = &[u8]> {
         static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
         static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
