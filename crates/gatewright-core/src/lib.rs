@@ -1,22 +1,24 @@
-//! The words and the decisions of Gatewright: credentials, scopes, policies, errors and the gate.
+//! The vocabulary and the decisions of Gatewright: credentials, scopes, policies, errors and the gate.
 //!
-//! The way of a request, and the module for each step:
+//! The path of a request, and the module for each step:
 //!
 //! - [`credential`]: which bytes of a request are the credential, what kind it is, whether it is well formed;
 //! - [`hash`], [`jwt`]: proof, by argon2id in a bounded pool or by a signature;
+//! - [`federation`]: the identity providers that tenants bring along;
+//! - [`session`]: refresh tokens, and the sealed cookies of visitors;
 //! - [`store`]: the records that proof needs, the traits to keep them behind, and how a change reaches every cache;
 //! - [`principal`]: who is calling, once that is proven;
-//! - [`scope`], [`role`]: what somebody may do;
-//! - [`policy`]: what a route asks of its callers, and the table of all routes;
-//! - [`document`]: what is drawn from that table: OpenAPI, the coverage map, a text to review;
-//! - [`limit`]: how often somebody may do it;
+//! - [`scope`], [`role`]: what a caller may do;
+//! - [`policy`]: what a route requires of its callers, and the table of all routes;
+//! - [`document`]: what is derived from that table: OpenAPI, the coverage map, a text to review;
+//! - [`limit`]: how often a caller may do it;
 //! - [`gate`]: all of these as one ladder, from the fields of a request to a decision;
 //! - [`error`], [`dialect`]: why a request was refused, and how that looks on the wire;
-//! - [`json`]: bodies that every reader reads alike;
+//! - [`json`]: strict JSON, which all readers understand alike;
 //! - [`cors`], [`origin`]: which pages of other origins may call;
-//! - [`cookie`]: how a cookie is set and read, and whose pages may bring it;
+//! - [`cookie`]: how a cookie is set and read, and whose pages may send it;
 //! - [`source`]: where a request came from, and which proxies are believed about it;
-//! - [`audit`]: what happened, for whoever asks later;
+//! - [`audit`]: what happened, for the record;
 //! - [`time`]: the clock, injected.
 //!
 //! No runtime, no framework, no SQL and no HTTP types: adapters bring those.
@@ -60,7 +62,7 @@
 //! token.scopes = ScopeSet::parse("links.read")?;
 //! let _ = gate.changes().publish(store.insert(token).await?);
 //!
-//! // What two routes ask for.
+//! // What two routes require.
 //! let realm = Realm::builder("api").tenant_kind(kind).build();
 //! let compile = |scope| {
 //!     let policy = Policy::pat().scope(scope).tenant_from("handle");

@@ -1,7 +1,7 @@
-//! The half of Gatewright that makes credentials, and knows the people who ask for them.
+//! The half of Gatewright that issues credentials, and manages the accounts of people.
 //!
-//! - [`CredentialIssuer`] mints, rotates and revokes API keys and personal access tokens. Nobody gets to see a secret that
-//!   can do more than they can, or longer: see [`Authority`].
+//! - [`CredentialIssuer`] mints, rotates and revokes API keys and personal access tokens. Nobody sees a secret that
+//!   can do more than they can, or that lives longer than their own credential: see [`Authority`].
 //! - [`OAuthClients`] registers OAuth clients, rotates their secrets and revokes them with all their tokens.
 //! - [`AuthorizationServer`] answers at the token, revocation and introspection endpoints (RFC 6749 §4.4, RFC 7009, RFC 7662);
 //!   [`ClientAuthenticator`] is how clients prove themselves there.
@@ -10,18 +10,18 @@
 //! - [`SigningKeys`] keeps the keys that sign access tokens: generated, published before use, retired after the last token
 //!   they signed has expired, and sealed at rest under a [`SealingKey`].
 //! - [`AccessTokens`] signs access tokens (RFC 9068).
-//! - [`Sessions`] opens login sessions, carries them on by refresh tokens that are used once, and ends them: at a logout,
-//!   when they have lasted as long as the [`SessionTerms`] say, or because somebody came with a token that was used before.
-//! - [`Accounts`] signs people up, proves their addresses, checks their passwords and changes them, and invites them to
-//!   tenants; [`PasswordPolicy`] says what is allowed as a password, a [`Mailer`] tells them what they are to know.
+//! - [`Sessions`] opens login sessions, extends them by refresh tokens that can be used once, and ends them: at a logout,
+//!   when they have lasted as long as the [`SessionTerms`] allow, or because a used token was presented again.
+//! - [`Accounts`] signs people up, verifies their addresses, checks and changes their passwords, and invites them to
+//!   tenants; [`PasswordPolicy`] says what is allowed as a password, and a [`Mailer`] sends the mails.
 //! - [`LoginLinks`] finds the account of whoever logged in at an identity provider, or makes one.
 //! - [`guard_tag_keys`] loads the keys of the guard tags, or makes the first one.
 //!
-//! No framework is in here: handlers call it.
+//! There is no framework in here: your handlers call it.
 //!
 //! # A key's life
 //!
-//! A key is minted, passes, is asked for more than it may, and is refused from the moment it is revoked:
+//! A key is minted, passes, cannot mint more than it has, and is refused from the moment it is revoked:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -91,7 +91,7 @@
 //!
 //! # A login's life
 //!
-//! A login is carried on, and ends for everybody when somebody comes with a token of it that was used before:
+//! A login is extended, and ends for everybody when one of its used tokens is presented again:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -118,15 +118,15 @@
 //! let login = sessions.open(new).await?;
 //! let _grant = Grant::of_session(&login.session, "https://api.example", 0);
 //!
-//! // Her browser carries the login on, again and again: each answer brings the next token.
+//! // Her browser extends the login, again and again: each answer brings the next token.
 //! let first = login.refresh.expose().as_bytes();
 //! let second = sessions.refresh(first, None).await?.refresh;
-//! // Two tabs at once, or an answer that was lost: for a moment, the same token is answered alike.
+//! // Two tabs at once, or a lost answer: for a few seconds, the same token gets the same answer.
 //! let in_other_tab = sessions.refresh(first, None).await?.refresh;
 //! assert_eq!(in_other_tab.expose(), second.expose());
 //! let third = sessions.refresh(second.expose().as_bytes(), None).await?.refresh;
 //!
-//! // A thief comes with one that was used. Nobody can tell them from Alice, so both have to log in again.
+//! // A thief presents a used one. Nobody can tell them from Alice, so both have to log in again.
 //! let refusal = sessions.refresh(first, None).await.unwrap_err();
 //! assert_eq!(refusal.cause(), Some(Cause::RefreshReused));
 //! let refusal = sessions.refresh(third.expose().as_bytes(), None).await.unwrap_err();

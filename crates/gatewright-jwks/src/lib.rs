@@ -5,10 +5,11 @@
 //! - [`Introspection`] asks a provider about tokens that only it can read (RFC 7662).
 //! - [`login`] logs people in at an OpenID Connect provider: Google, or any other.
 //! - [`TenantRegistry`] knows which providers each tenant has configured.
-//! - [`HttpClient`] does the fetching, from hosts that a tenant chose: [`AllowedHosts`], [`Resolver`], [`RemoteUrl`].
+//! - [`HttpClient`] does the fetching, safely also from hosts that a tenant chose: [`AllowedHosts`], [`Resolver`],
+//!   [`RemoteUrl`].
 //! - [`FetchError`], [`UrlError`], [`AllowedHostError`] and [`HttpClientError`] say what is wrong, and never what was sent.
 //!
-//! Fetching happens in tasks of the Tokio runtime that the [`HttpClient`] was built on. Requests read what is there.
+//! Fetching happens in tasks of the Tokio runtime on which the [`HttpClient`] was built. Requests read what was fetched.
 //!
 //! # A token passes, another does not
 //!
@@ -21,7 +22,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // An identity provider on this machine, which no client reaches unless the operator says so.
+//! // An identity provider on this machine, which no client contacts unless the operator allows it.
 //! let mut idp = TestAuthority::new(TenantKind::from_static("workspace"), ["acme"]).await;
 //! let server = idp.serve_as_issuer().await;
 //! let strict = HttpClient::builder().build()?;
@@ -43,7 +44,7 @@
 //! # }
 //! ```
 //!
-//! # What metrics tell
+//! # Metrics
 //!
 //! | metric | kind | labels |
 //! |---|---|---|

@@ -1,9 +1,9 @@
 //! Relational stores for Gatewright: SQLite, migrations and the change feed.
 //!
-//! - [`SqlStore`]: every store trait of `gatewright-core` over one database; [`SqliteStore`] is the one in SQLite
-//! - [`SqliteOptions`]: how a database of SQLite is opened
-//! - [`ChangeFeed`]: how a process hears what others changed, and how one waits until they have heard
-//! - [`Dialect`]: what a database must bring; SQLite is the one that is there
+//! - [`SqlStore`]: every store trait of `gatewright-core` over one database; [`SqliteStore`] is the one for SQLite
+//! - [`SqliteOptions`]: how a SQLite database is opened
+//! - [`ChangeFeed`]: how a process learns what others changed, and waits until they have learned of its changes
+//! - [`Dialect`]: what a database must provide; SQLite is the one implemented
 //!
 //! ```
 //! use gatewright_core::credential::SecretKind;
@@ -34,7 +34,7 @@
 //! let revoked = store.revoke(&acme, SecretKind::ApiKey, "k1", 1_700_000_060).await?;
 //! assert_eq!(changes.publish(revoked), RevokeOutcome::Revoked);
 //!
-//! // In a server this runs in a loop; the command line waits on the other side until it did.
+//! // In a server this runs in a loop; a command line tool waits until all servers have acknowledged its change.
 //! feed.poll().await?;
 //! assert_eq!(store.acknowledged(DEAD_AFTER).await?, 1);
 //! feed.leave().await?;
@@ -49,8 +49,8 @@
 //!
 //! # The service's own tables
 //!
-//! They may live in the same database: [`SqlStore::pool`] hands out the connections, and our migrations keep their books
-//! in a table of their own. Taken are the names `tenants`, `accounts`, `memberships`, `credentials`, `epochs`,
+//! They may live in the same database: [`SqlStore::pool`] hands out the connections, and our migrations keep their record
+//! in a table of their own, `_gatewright_migrations`. These names are taken: `tenants`, `accounts`, `memberships`, `credentials`, `epochs`,
 //! `ended_sessions`, `denied_tokens`, `signing_keys`, `tag_keys`, `changes`, `nodes`, `sessions`, `refresh_tokens`,
 //! `mailed_tokens`, `invites` and `linked_logins`.
 //!

@@ -1,16 +1,16 @@
-//! Tools to test what Gatewright guards.
+//! Tools to test services that Gatewright guards.
 //!
-//! - [`TestAuthority`]: a gate that is ready to be asked, and the issuer of every credential that it knows: keys
+//! - [`TestAuthority`]: a gate that is ready for use, and the issuer of every credential that it knows: keys
 //!   ([`NewKey`]) and signed tokens ([`TokenBuilder`]);
-//! - [`Broken`]: tokens that have to be refused, by the one rule that each breaks;
-//! - [`Refused`]: what to look for in a refusal, from whichever framework, down to its [`Challenge`];
-//! - [`JwksServer`]: the authority's keys over HTTP, for a client that fetches them, and its outages;
+//! - [`Broken`]: tokens that must be refused, each breaking one rule;
+//! - [`Refused`]: assertions on a refusal, from whichever framework, down to its [`Challenge`];
+//! - [`JwksServer`]: the authority's keys over HTTP, for a client that fetches them, with outages on demand;
 //! - [`Outage`]: a store that can be put out of reach;
 //! - [`FakeClock`]: a clock that stands still until it is moved;
 //! - [`store_suite!`]: the tests that every store must pass, one suite for many backends;
 //! - [`store`]: what the suite asks of a store.
 //!
-//! A test of a guarded route presents what may pass and what may not:
+//! A test of a guarded route presents what must pass and what must not:
 //!
 //! ```
 //! use gatewright_core::credential::Field;
@@ -48,7 +48,7 @@
 //!     decision.map(drop).map_err(|refusal| Refused::from(links.refusal(&refusal, false)))
 //! };
 //!
-//! // A key with the scope passes, one without it is told what it misses.
+//! // A key with the scope passes, one without it is told what it lacks.
 //! assert!(call(&authority.key("acme", "links.read").await).await.is_ok());
 //! let writer = authority.key("acme", "links.write").await;
 //! call(&writer)

@@ -1,15 +1,19 @@
-//! How to do the common things. Each guide is here under the features that its examples need, which run as tests; with all
-//! features, all of them are.
+//! How to do the common things. A guide appears here when the features that its examples need are on; the examples run as
+//! tests. With all features, all guides appear.
 
-/// Where the guides that the guides name are in this documentation. The files say where they are beside each other, and of
-/// two definitions the first counts.
+/// Links between the guides, as they stand in this documentation. The files themselves link to each other by file name; of
+/// two definitions the first one counts.
 macro_rules! links {
     () => {
         "\
+[beside requests]: ../log_people_in/index.html#beside-requests
 [bring your own identity provider]: ../bring_your_own_idp/index.html
 [call a guarded API]: ../call_a_guarded_api/index.html
 [choose JWT, PAT or key]: ../choose_a_credential/index.html
 [design scopes]: ../design_scopes/index.html
+[rotate without downtime]: ../rotate_without_downtime/index.html
+[run in production]: ../run_in_production/index.html
+[several processes]: ../write_a_store/index.html#several-processes-on-one-store
 [test your routes]: ../test_your_routes/index.html
 [the suite of a store]: ../write_a_store/index.html#prove-it
 [what to test]: ../test_your_routes/index.html#what-to-test
@@ -63,6 +67,13 @@ pub mod serve_tools {}
 #[doc = links!()]
 #[doc = include_str!("../guides/log-people-in.md")]
 pub mod log_people_in {}
+
+/// What to do beside requests, what to alert on, and what an outage does.
+#[cfg(all(feature = "issuer", feature = "sqlite"))]
+#[doc = ""]
+#[doc = links!()]
+#[doc = include_str!("../guides/run-in-production.md")]
+pub mod run_in_production {}
 
 /// Replace every long-lived secret while requests run.
 #[cfg(feature = "issuer")]

@@ -1,25 +1,29 @@
-//! One gate for every credential an HTTP API accepts: API keys, personal access tokens and signed access tokens, under one
-//! policy on each route.
+//! One gate for every credential an HTTP API accepts: API keys, personal access tokens, signed access tokens and visitors'
+//! cookies, under one policy on each route.
+//!
+//! New here? Start with the guides in [`guides`], each of which appears when the features that it needs are on.
 //!
 //! # Contents
 //!
-//! What there always is, in the order in which a request meets it:
+//! Modules that are always there, in the order in which a request meets them:
 //!
 //! - [`credential`]: which bytes of a request are the credential, and of which kind;
 //! - [`hash`], [`jwt`]: proof, by argon2id in a bounded pool or by a signature;
+//! - [`federation`]: the identity providers of tenants;
+//! - [`session`]: refresh tokens, and the sealed cookies of visitors;
 //! - [`store`]: the records that proof needs, and the traits to keep them behind;
 //! - [`principal`], [`scope`], [`role`]: who is calling, and what they may do;
-//! - [`policy`], [`limit`]: what a route asks of its callers, and how often;
+//! - [`policy`], [`limit`]: what a route requires of its callers, and how often they may call;
 //! - [`gate`]: all of these as one ladder, from the fields of a request to a decision;
 //! - [`error`], [`dialect`]: why a request was refused, and how that looks on the wire;
 //! - [`cors`], [`origin`]: which pages of other origins may call;
-//! - [`cookie`]: how a cookie is set and read, and whose pages may bring it;
+//! - [`cookie`]: how a cookie is set and read, and whose pages may send it;
 //! - [`source`]: where a request came from, and which proxies are believed about it;
-//! - [`document`]: what is drawn from the table of routes: OpenAPI, a coverage page, a text to review;
+//! - [`document`]: what is derived from the table of routes: OpenAPI, a coverage page, a text to review;
 //! - [`audit`], [`time`]: what happened, and the clock;
 //! - [`config`]: a whole gate from a document, the environment and files, every mistake reported at once.
 //!
-//! What is there by feature, each off unless asked for:
+//! What features add, all of them off by default:
 //!
 //! | feature | what it adds |
 //! |---|---|
@@ -79,8 +83,6 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! The [`guides`] say how to do the common things, each under the features that it needs.
 
 pub mod config;
 

@@ -1,10 +1,10 @@
-//! A whole gate from one structure: a document of any serde format, environment variables over it, and files that hold
-//! secrets. Every mistake is reported at once, each with its path. No value of a field that holds a secret is ever repeated;
-//! a name, such as that of a role or an origin, is, where a rule speaks of it.
+//! A whole gate from one structure: a document of any serde format, environment variables that override it, and files that
+//! hold secrets. All mistakes are reported at once, each with its path. The value of a secret field is never repeated;
+//! names, such as that of a role or an origin, are where a message needs them.
 //!
-//! - [`ConfigSources`]: what was told; [`GateConfig`]: what was read and judged, or written in code;
-//! - [`Configured`]: the gate and its realms, and [`reload_keys`](Configured::reload_keys) for while they run;
-//! - [`ConfigErrors`], [`Mistake`], [`Path`], [`Origin`]: what is wrong, where, and who said so.
+//! - [`ConfigSources`]: the input as it was given; [`GateConfig`]: the settings, read and checked or written in code;
+//! - [`Configured`]: the gate and its realms, and [`reload_keys`](Configured::reload_keys) for use while they run;
+//! - [`ConfigErrors`], [`Mistake`], [`Path`], [`Origin`]: what is wrong, where, and which source said so.
 //!
 //! ```
 //! use std::sync::Arc;
