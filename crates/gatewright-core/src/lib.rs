@@ -121,4 +121,5 @@ pub mod session;
 pub mod source;
 pub mod store;
 mod stripe;
+mod tchar;
 pub mod time;
