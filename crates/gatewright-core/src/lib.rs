@@ -123,4 +123,5 @@ pub mod session;
 pub mod source;
 pub mod store;
 mod stripe;
+mod tchar;
 pub mod time;

@@ -1,12 +1,11 @@
 //! People's accounts.
 
 use gatewright_core::hash::Phc;
-use gatewright_core::principal::{SessionId, UserId};
+use gatewright_core::principal::UserId;
 use gatewright_core::store::{
-    Account, AccountStore, BoxFuture, ChangeKey, InsertOutcome, SessionFilter, StoreError,
-    Unpublished,
+    Account, AccountStore, BoxFuture, ChangeKey, InsertOutcome, PasswordChange, SessionFilter,
+    StoreError, Unpublished,
 };
-use gatewright_core::time::Timestamp;
 
 use crate::dialect::{Arg, Columns, Dialect};
 use crate::revocation::raise_user_epoch;
@@ -112,24 +111,23 @@ impl<D: Dialect> AccountStore for SqlStore<D> {
 
     fn set_password<'a>(
         &'a self,
-        user: &'a UserId,
-        expected: Option<&'a Phc>,
-        password: Phc,
-        keep: Option<&'a SessionId>,
-        now: Timestamp,
+        change: PasswordChange<'a>,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         Box::pin(async move {
+            let (user, now) = (change.user, change.now);
             let mut write = self.write().await?;
             let args = [
                 user.as_str().into(),
-                password.as_str().into(),
-                expected.map(Phc::as_str).into(),
+                change.password.as_str().into(),
+                change.expected.map(Phc::as_str).into(),
             ];
             if write.execute(SET_PASSWORD, &args).await? == 0 {
                 return Ok(Unpublished::unchanged(false));
             }
             raise_user_epoch(&mut write, user).await?;
-            let which = keep.map_or(SessionFilter::All, SessionFilter::Except);
+            let which = change
+                .keep
+                .map_or(SessionFilter::All, SessionFilter::Except);
             let ended = end_sessions(&mut write, user, which, now).await?;
             let mut keys = vec![changed(user)];
             keys.extend(ended.iter().map(session_changed));

@@ -42,7 +42,7 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     /// Checks passwords, in a pool of its own.
     pub(crate) passwords: Passwords,
-    /// What goes on behind answers that were given.
+    /// What goes on behind answers that were given, and changes whose callers may hang up.
     pub(crate) afterwards: UnderWay,
     /// The families of routes.
     pub(crate) realms: Arc<Realms>,
@@ -64,6 +64,11 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// For a change that is to go on if its caller hangs up.
+    pub(crate) fn under_way(&self) -> UnderWay {
+        self.afterwards.clone()
+    }
+
     /// Registers and revokes the OAuth clients of orgs.
     pub(crate) fn clients(&self) -> OAuthClients {
         let store = Arc::<SqliteStore>::clone(&self.store);

@@ -154,7 +154,7 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
     }
 
     let served = server.await;
-    // In this order: what was promised may still mail something.
+    // In this order: what is still under way may mail something, and is written down.
     app.afterwards.finish().await;
     post.delivery.finish().await;
     background.finish().await;

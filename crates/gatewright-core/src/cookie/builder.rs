@@ -1,6 +1,7 @@
 //! A cookie's attributes, and the rules that they must keep.
 
 use super::Cookie;
+use crate::tchar::is_tchar;
 
 /// The longest lifetime of a cookie, in seconds: 400 days. Browsers cut what is longer, RFC 6265bis §5.5.
 pub const MAX_AGE_SECS: u64 = 34_560_000;
@@ -194,10 +195,7 @@ impl CookieBuilder {
 
 /// `cookie-name = token`
 fn is_name(name: &str) -> bool {
-    (1..=MAX_NAME_LENGTH).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    (1..=MAX_NAME_LENGTH).contains(&name.len()) && name.bytes().all(is_tchar)
 }
 
 /// `path-value = *av-octet`; a browser replaces one that doesn't begin with a slash by the request's own.

@@ -11,6 +11,7 @@
 use std::fmt;
 
 use crate::origin::Origin;
+use crate::tchar::is_tchar;
 
 /// What a browser is told about pages of other origins.
 ///
@@ -276,10 +277,7 @@ impl fmt::Display for Cors {
 
 /// RFC 9110 §5.6.2.
 fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !text.is_empty() && text.bytes().all(is_tchar)
 }
 
 #[cfg(test)]

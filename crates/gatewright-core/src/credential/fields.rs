@@ -1,6 +1,7 @@
 //! Which bytes of a request are the credential.
 
 use super::charset;
+use crate::tchar::is_tchar;
 
 /// A header field that may carry a credential, or that says which page made the request and for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -220,28 +221,6 @@ fn token68(value: &[u8]) -> Option<&[u8]> {
         body = characters;
     }
     (!body.is_empty() && charset::is_all(body, charset::token68)).then_some(value)
-}
-
-/// `tchar`, RFC 9110 §5.6.2.
-const fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
 }
 
 /// Optional white space around a field value isn't part of it, RFC 9110 §5.5.

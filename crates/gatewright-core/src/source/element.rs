@@ -6,6 +6,7 @@
 
 use super::ProxyField;
 use super::node::Node;
+use crate::tchar::is_tchar;
 
 /// How many bytes are looked at, over all lines.
 const MAX_BYTES: usize = 4096;
@@ -152,30 +153,9 @@ fn value(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
 
 /// Cuts off a token (RFC 9110 §5.6.2), which is not empty.
 fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = text.iter().position(|byte| !is_token(*byte));
+    let end = text.iter().position(|byte| !is_tchar(*byte));
     let end = end.unwrap_or(text.len());
     text.split_at_checked(end).filter(|_| end > 0)
-}
-
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
 }
 
 /// What may stand in a quoted string, quotes and backslashes apart (RFC 9110 §5.6.4).

@@ -45,6 +45,36 @@ impl Account {
     }
 }
 
+/// A new password of a user.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PasswordChange<'a> {
+    /// Whose it is.
+    pub user: &'a UserId,
+    /// The new password's hash.
+    pub password: Phc,
+    /// The hash that it replaces: with one, the password changes only if that still stands there.
+    pub expected: Option<&'a Phc>,
+    /// The session that goes on, if it is the user's; the others end.
+    pub keep: Option<&'a SessionId>,
+    /// Now, in whole seconds.
+    pub now: Timestamp,
+}
+
+impl<'a> PasswordChange<'a> {
+    /// A password in the place of whichever stands there, or of none. Every session of the user ends.
+    #[must_use]
+    pub const fn new(user: &'a UserId, password: Phc, now: Timestamp) -> Self {
+        Self {
+            user,
+            password,
+            expected: None,
+            keep: None,
+            now,
+        }
+    }
+}
+
 /// Where accounts live.
 pub trait AccountStore: Send + Sync {
     /// The account with this mail address, upper and lower case being the same.
@@ -77,18 +107,14 @@ pub trait AccountStore: Send + Sync {
         name: &'a str,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Changes the password, raises the user's epoch and ends the user's sessions but `keep`, all in one step: every token
-    /// issued before is refused, and no session that was open before is carried on.
+    /// Changes the password, raises the user's epoch and ends the user's sessions but the one to keep, all in one step:
+    /// every token issued before is refused, and no session that was open before is carried on.
     ///
-    /// With an `expected` hash, only if that still stands there. Answers whether it was done; otherwise the account does not
-    /// exist, or has another password by now.
+    /// Answers whether it was done; otherwise the account does not exist, or has another password than the expected one by
+    /// now.
     fn set_password<'a>(
         &'a self,
-        user: &'a UserId,
-        expected: Option<&'a Phc>,
-        password: Phc,
-        keep: Option<&'a SessionId>,
-        now: Timestamp,
+        change: PasswordChange<'a>,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>>;
 
     /// Replaces the password's hash by a newer one of the same password, only if `old` still stands there. The

@@ -19,7 +19,7 @@ mod tenant;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use account::{Account, AccountStore};
+pub use account::{Account, AccountStore, PasswordChange};
 pub use changes::{ChangeKey, Changes, Stamp, Unpublished};
 pub use credential::{
     CredentialFilter, CredentialRecord, CredentialStore, InsertOutcome, NewCredential,

@@ -26,7 +26,7 @@ use gatewright_core::principal::{Subject, UserId};
 use gatewright_core::session::RefreshToken;
 use gatewright_core::store::{
     Account, AccountStore, BoxFuture, ChangeKey, InviteStore, MailedPurpose, MailedToken,
-    MailedTokenStore, MembershipStore, RevocationStore,
+    MailedTokenStore, MembershipStore, PasswordChange, RevocationStore,
 };
 use gatewright_core::time::Timestamp;
 
@@ -242,8 +242,9 @@ impl Accounts {
         if let (Some(earlier), Some(chosen)) = (&account.password, &password) {
             // It came from elsewhere, before anybody had proven the address: an import perhaps, but perhaps not. Where
             // another stands by now, somebody else was quicker, and this is a proven account's.
-            self.set_password(user, Some(earlier), chosen.clone())
-                .await?;
+            let mut change = PasswordChange::new(user, chosen.clone(), self.now());
+            change.expected = Some(earlier);
+            self.set_password(change).await?;
         }
         let verified = self.store.verify_account(user, password).await;
         if !verified.map_err(store_failed)? {
@@ -255,16 +256,10 @@ impl Accounts {
         Ok(true)
     }
 
-    /// Replaces the password, where it is the one expected, and ends all sessions.
-    async fn set_password(
-        &self,
-        user: &UserId,
-        expected: Option<&Phc>,
-        password: Phc,
-    ) -> Result<bool, AuthError> {
-        let told = self.tell_if_dropped(user);
-        let now = self.now();
-        let set = self.store.set_password(user, expected, password, None, now);
+    /// As the store does it, and the caches know of it whatever becomes of the answer.
+    async fn set_password(&self, change: PasswordChange<'_>) -> Result<bool, AuthError> {
+        let told = self.tell_if_dropped(change.user);
+        let set = self.store.set_password(change);
         let is_set = self
             .gate
             .changes()

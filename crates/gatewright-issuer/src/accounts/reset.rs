@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use gatewright_core::audit::AuditKind;
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_core::principal::{SessionId, UserId};
-use gatewright_core::store::{Account, MailedPurpose};
+use gatewright_core::store::{Account, MailedPurpose, PasswordChange};
 
 use super::address::mail_address;
 use super::{Accounts, Afterwards, Mail, NewPassword};
@@ -63,7 +63,8 @@ impl Accounts {
             .ok_or(Cause::MailedTokenInvalid)?;
         password.suits(&[&account.email, &account.name])?;
         self.void_resets(&account.id).await?;
-        if !self.set_password(&account.id, None, hash).await? {
+        let change = PasswordChange::new(&account.id, hash, self.now());
+        if !self.set_password(change).await? {
             return Err(Cause::MailedTokenInvalid.into());
         }
         self.password_changed(&account, source);
@@ -102,16 +103,11 @@ impl Accounts {
         password.suits(&[email, &account.name])?;
         let hash = self.hash(&password).await?;
         self.void_resets(user).await?;
-        let told = self.tell_if_dropped(user);
+        let mut change = PasswordChange::new(user, hash, self.now());
         // A reset that was made while this one hashed would be undone by somebody who knows an older password.
-        let known = account.password.as_ref();
-        let set = self.store.set_password(user, known, hash, keep, self.now());
-        let is_set = self
-            .gate
-            .changes()
-            .publish(set.await.map_err(store_failed)?);
-        told.done();
-        if !is_set {
+        change.expected = account.password.as_ref();
+        change.keep = keep;
+        if !self.set_password(change).await? {
             return Err(AuthError::new(ErrorCode::Conflict));
         }
         self.password_changed(&account, source);

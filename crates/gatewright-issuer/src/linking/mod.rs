@@ -18,7 +18,7 @@ use gatewright_core::hash::Phc;
 use gatewright_core::principal::{Subject, UserId};
 use gatewright_core::store::{
     Account, AccountStore, ChangeKey, InsertOutcome, LinkedLogin, LinkedLoginStore, MailedPurpose,
-    MailedTokenStore, RevocationStore, SessionFilter, SessionStore, TokenRef,
+    MailedTokenStore, PasswordChange, RevocationStore, SessionFilter, SessionStore, TokenRef,
 };
 use gatewright_core::time::Timestamp;
 
@@ -245,11 +245,9 @@ impl LoginLinks {
         let told = TellOnDrop::new(changes, ChangeKey::User(user.as_str().into()));
         if let Some(earlier) = &account.password {
             // There is no way to have none again, so it gets one that nobody has; unless its holder has chosen one since.
-            let nobodys = unknown_password()?;
-            let set = self
-                .store
-                .set_password(user, Some(earlier), nobodys, None, now)
-                .await?;
+            let mut change = PasswordChange::new(user, unknown_password()?, now);
+            change.expected = Some(earlier);
+            let set = self.store.set_password(change).await?;
             changes.publish(set);
         }
         let ended = self

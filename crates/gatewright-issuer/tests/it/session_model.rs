@@ -10,7 +10,7 @@ use gatewright_core::credential::Secret;
 use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::hash::Phc;
 use gatewright_core::principal::{SessionId, UserId};
-use gatewright_core::store::{Account, AccountStore, RevocationStore, TokenRef};
+use gatewright_core::store::{Account, AccountStore, PasswordChange, RevocationStore, TokenRef};
 use gatewright_issuer::{Grant, NewSession};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -298,13 +298,9 @@ impl Real {
             Asked::Password(user, keep) => {
                 let password = PASSWORD.parse::<Phc>().unwrap();
                 let memory = &self.logins.world.store.memory;
-                let changed = memory.set_password(
-                    &self.users[*user],
-                    None,
-                    password,
-                    keep.as_ref(),
-                    model.now,
-                );
+                let mut change = PasswordChange::new(&self.users[*user], password, model.now);
+                change.keep = keep.as_ref();
+                let changed = memory.set_password(change);
                 let changes = self.logins.world.gate.changes();
                 assert!(changes.publish(changed.await.unwrap()));
                 Answer::Done

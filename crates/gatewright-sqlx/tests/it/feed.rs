@@ -5,8 +5,8 @@ use std::time::Duration;
 use gatewright_core::credential::SecretKind;
 use gatewright_core::principal::SessionId;
 use gatewright_core::store::{
-    Account, AccountStore, ChangeKey, Changes, CredentialStore, MembershipStore, RevocationStore,
-    Rotation, Stamp, StoredSecret,
+    Account, AccountStore, ChangeKey, Changes, CredentialStore, MembershipStore, PasswordChange,
+    RevocationStore, Rotation, Stamp, StoredSecret,
 };
 use gatewright_sqlx::{DEAD_AFTER, SqliteStore};
 
@@ -89,7 +89,7 @@ async fn what_one_process_changes_another_forgets() {
             5 => drop(writer.raise_user_epoch(&alice()).await.unwrap()),
             6 => drop(
                 writer
-                    .set_password(&alice(), None, hash(4), None, 0)
+                    .set_password(PasswordChange::new(&alice(), hash(4), 0))
                     .await
                     .unwrap(),
             ),

@@ -3,8 +3,9 @@
 use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
-    Account, AccountStore, ChangeKey, Changes, MembershipStore, OpenOutcome, RefreshPlace,
-    RefreshRotation, RevocationStore, SessionFilter, SessionRecord, SessionStore, TokenRef,
+    Account, AccountStore, ChangeKey, Changes, MembershipStore, OpenOutcome, PasswordChange,
+    RefreshPlace, RefreshRotation, RevocationStore, SessionFilter, SessionRecord, SessionStore,
+    TokenRef,
 };
 use gatewright_sqlx::SqliteStore;
 
@@ -128,7 +129,7 @@ async fn a_new_password_whose_caller_hangs_up_is_whole_or_not_at_all() {
     // As many as there are hashes.
     for round in 0..26_u8 {
         let session = open(&store, &format!("ses_{round}"), round).await;
-        let mut setting = store.set_password(&alice, None, hash(round), None, NOW);
+        let mut setting = store.set_password(PasswordChange::new(&alice, hash(round), NOW));
         // The last one stays on the line.
         let patience = if round == 25 {
             u32::MAX
@@ -179,7 +180,7 @@ async fn other_processes_hear_of_each_session_that_ended() {
             ),
             1 => drop(
                 writer
-                    .set_password(&alice(), None, hash(1), None, NOW)
+                    .set_password(PasswordChange::new(&alice(), hash(1), NOW))
                     .await
                     .unwrap(),
             ),

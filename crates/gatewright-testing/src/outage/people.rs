@@ -6,8 +6,8 @@ use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
     AcceptOutcome, Account, AccountStore, InsertOutcome, Invite, InviteStore, LinkedLogin,
     LinkedLoginStore, MailedPurpose, MailedToken, MailedTokenStore, OpenOutcome, Page, PageRequest,
-    RefreshRecord, RefreshRotation, SessionFilter, SessionRecord, SessionStore, UnlinkOutcome,
-    Unpublished,
+    PasswordChange, RefreshRecord, RefreshRotation, SessionFilter, SessionRecord, SessionStore,
+    UnlinkOutcome, Unpublished,
 };
 use gatewright_core::time::Timestamp;
 
@@ -34,15 +34,8 @@ impl<S: AccountStore> AccountStore for Outage<S> {
         self.reach(|store| store.set_name(user, name))
     }
 
-    fn set_password<'a>(
-        &'a self,
-        user: &'a UserId,
-        expected: Option<&'a Phc>,
-        password: Phc,
-        keep: Option<&'a SessionId>,
-        now: Timestamp,
-    ) -> Answer<'a, Unpublished<bool>> {
-        self.reach(|store| store.set_password(user, expected, password, keep, now))
+    fn set_password<'a>(&'a self, change: PasswordChange<'a>) -> Answer<'a, Unpublished<bool>> {
+        self.reach(|store| store.set_password(change))
     }
 
     fn swap_password<'a>(&'a self, user: &'a UserId, old: &'a Phc, new: Phc) -> Answer<'a, bool> {

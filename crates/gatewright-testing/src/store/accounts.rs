@@ -3,12 +3,20 @@
 use std::sync::Arc;
 
 use gatewright_core::principal::UserId;
-use gatewright_core::store::{Account, ChangeKey, InsertOutcome, TokenRef};
+use gatewright_core::store::{Account, ChangeKey, InsertOutcome, PasswordChange, TokenRef};
 
 use super::Store;
 use super::fixture::{NOW, World, count, hash, publishing, settled, together, user};
 
 impl<S: Store> World<S> {
+    /// Alice's password, only where the expected one stands. Answers whether it was done.
+    async fn replace(&self, expected: u16, number: u16) -> bool {
+        let expected = hash(expected);
+        let mut change = PasswordChange::new(&self.alice, hash(number), NOW);
+        change.expected = Some(&expected);
+        settled(self.store.set_password(change).await)
+    }
+
     async fn password(&self, user: &UserId) -> Option<String> {
         let account = self.store.account(user).await.unwrap().unwrap();
         account.password.map(|hash| hash.as_str().to_owned())
@@ -99,14 +107,17 @@ pub async fn a_new_password_ends_every_token<S: Store>(store: Arc<S>) {
     let key = [ChangeKey::User("usr_alice".into())];
     for number in 1..=2 {
         let before = world.epoch(&world.alice).await;
-        assert!(publishing(&key, world.store.set_password(&world.alice, None, hash(number), None, 0)).await);
+        assert!(publishing(&key, world.store.set_password(PasswordChange::new(&world.alice, hash(number), 0))).await);
         assert_eq!(world.password(&world.alice).await, is(number));
         assert!(world.epoch(&world.alice).await > before);
     }
     assert_eq!((world.password(&world.bob).await, world.epoch(&world.bob).await), (None, 0));
     let nobody = user("usr_none");
-    assert!(!settled(world.store.set_password(&nobody, None, hash(1), None, 0).await));
-    assert!(!settled(world.store.set_password(&nobody, Some(&hash(1)), hash(1), None, 0).await));
+    assert!(!settled(world.store.set_password(PasswordChange::new(&nobody, hash(1), 0)).await));
+    let expected = hash(1);
+    let mut change = PasswordChange::new(&nobody, hash(1), 0);
+    change.expected = Some(&expected);
+    assert!(!settled(world.store.set_password(change).await));
     assert!(world.store.account(&nobody).await.unwrap().is_none());
 }
 
@@ -114,24 +125,17 @@ pub async fn a_new_password_ends_every_token<S: Store>(store: Arc<S>) {
 /// otherwise, and of many at the same time one is done.
 pub async fn a_password_is_changed_only_where_the_expected_one_stands<S: Store>(store: Arc<S>) {
     let world = World::new(store).await;
-    let change = async |from: u16, to: u16| {
-        let (from, to) = (hash(from), hash(to));
-        settled(world.store.set_password(&world.alice, Some(&from), to, None, 0).await)
-    };
-    assert!(!change(1, 2).await, "there is none so far");
-    settled(world.store.set_password(&world.alice, None, hash(1), None, 0).await);
+    assert!(!world.replace(1, 2).await, "there is none so far");
+    settled(world.store.set_password(PasswordChange::new(&world.alice, hash(1), 0)).await);
     let epoch = world.epoch(&world.alice).await;
-    assert!(!change(2, 3).await);
+    assert!(!world.replace(2, 3).await);
     assert_eq!((world.password(&world.alice).await, world.epoch(&world.alice).await), (is(1), epoch));
-    assert!(change(1, 2).await);
+    assert!(world.replace(1, 2).await);
     assert_eq!((world.password(&world.alice).await, world.epoch(&world.alice).await), (is(2), epoch + 1));
 
     let changed = together((3..19).map(|number| {
         let world = world.clone();
-        async move {
-            let old = hash(2);
-            settled(world.store.set_password(&world.alice, Some(&old), hash(number), None, 0).await)
-        }
+        async move { world.replace(2, number).await }
     }))
     .await;
     assert_eq!(count(&changed, &true), 1);
@@ -145,7 +149,7 @@ pub async fn a_password_is_swapped_only_where_it_stands<S: Store>(store: Arc<S>)
     assert!(!world.store.swap_password(&world.alice, &hash(1), hash(2)).await.unwrap());
     assert_eq!(world.password(&world.alice).await, None);
 
-    settled(world.store.set_password(&world.alice, None, hash(1), None, 0).await);
+    settled(world.store.set_password(PasswordChange::new(&world.alice, hash(1), 0)).await);
     let epoch = world.epoch(&world.alice).await;
     assert!(world.store.swap_password(&world.alice, &hash(1), hash(2)).await.unwrap());
     assert!(!world.store.swap_password(&world.alice, &hash(1), hash(3)).await.unwrap());
@@ -158,7 +162,7 @@ pub async fn a_password_is_swapped_only_where_it_stands<S: Store>(store: Arc<S>)
 /// Of many rehashes at the same time one is stored; a password set meanwhile is never undone by one.
 pub async fn of_many_swaps_of_one_password_one_succeeds<S: Store>(store: Arc<S>) {
     let world = World::new(store).await;
-    settled(world.store.set_password(&world.alice, None, hash(1), None, 0).await);
+    settled(world.store.set_password(PasswordChange::new(&world.alice, hash(1), 0)).await);
     let swapped = together((2..18).map(|number| {
         let world = world.clone();
         async move { world.store.swap_password(&world.alice, &hash(1), hash(number)).await.unwrap() }
@@ -172,7 +176,7 @@ pub async fn of_many_swaps_of_one_password_one_succeeds<S: Store>(store: Arc<S>)
         let world = world.clone();
         async move {
             if sets {
-                assert!(settled(world.store.set_password(&world.alice, None, hash(30), None, 0).await));
+                assert!(settled(world.store.set_password(PasswordChange::new(&world.alice, hash(30), 0)).await));
             } else {
                 let old = hash(winner);
                 world.store.swap_password(&world.alice, &old, hash(31)).await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gatewright_core::principal::UserId;
-use gatewright_core::store::{InsertOutcome, LinkedLogin, PageRequest, UnlinkOutcome};
+use gatewright_core::store::{InsertOutcome, LinkedLogin, PageRequest, PasswordChange, UnlinkOutcome};
 
 use super::Store;
 use super::fixture::{NOW, World, count, every_page, hash, settled, together, user};
@@ -134,7 +134,7 @@ pub async fn the_last_way_in_stays<S: Store>(store: Arc<S>) {
     world.link("lnk_1", &world.alice, "sub_1").await;
     world.link("lnk_2", &world.bob, "sub_2").await;
     world.link("lnk_3", &world.bob, "sub_3").await;
-    settled(world.store.set_password(&world.bob, None, hash(1), None, NOW).await);
+    settled(world.store.set_password(PasswordChange::new(&world.bob, hash(1), NOW)).await);
     assert_eq!(world.unlink(&world.alice, "lnk_1").await, UnlinkOutcome::LastWayIn);
     assert_eq!(world.unlink(&world.alice, "lnk_none").await, UnlinkOutcome::NoSuchLink);
     assert_eq!(world.holder("sub_1").await.as_ref(), Some(&world.alice));
@@ -142,7 +142,7 @@ pub async fn the_last_way_in_stays<S: Store>(store: Arc<S>) {
     for id in ["lnk_2", "lnk_3"] {
         assert_eq!(world.unlink(&world.bob, id).await, UnlinkOutcome::Unlinked, "{id}");
     }
-    settled(world.store.set_password(&world.alice, None, hash(2), None, NOW).await);
+    settled(world.store.set_password(PasswordChange::new(&world.alice, hash(2), NOW)).await);
     assert_eq!(world.unlink(&world.alice, "lnk_1").await, UnlinkOutcome::Unlinked);
     assert_eq!(world.holder("sub_1").await, None);
 }

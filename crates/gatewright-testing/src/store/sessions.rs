@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
-    ChangeKey, Cursor, OpenOutcome, PageRequest, RefreshPlace, RefreshRotation, RemoveOutcome,
+    ChangeKey, Cursor, OpenOutcome, PageRequest, PasswordChange, RefreshPlace, RefreshRotation, RemoveOutcome,
     SessionFilter, SessionRecord, TokenRef,
 };
 use gatewright_core::time::Timestamp;
@@ -444,10 +444,11 @@ pub async fn a_new_password_ends_the_other_sessions<S: Store>(store: Arc<S>) {
     let bobs = world.open("bobs", &world.bob, 1).await;
     let kept = world.open("ses_2", &world.alice, 2).await;
     let (first, second) = (world.open("ses_3", &world.alice, 3).await, world.open("ses_4", &world.alice, 4).await);
-    let set = world.store.set_password(&world.alice, None, hash(1), Some(&kept), NOW + 5);
+    let mut change = PasswordChange::new(&world.alice, hash(1), NOW + 5);
+    change.keep = Some(&kept);
     let mut keys = changed(&[&first, &second]);
     keys.push(ChangeKey::User("usr_alice".into()));
-    assert!(publishing(&keys, set).await);
+    assert!(publishing(&keys, world.store.set_password(change)).await);
     assert_eq!(world.live(&world.alice, NOW).await, std::slice::from_ref(&kept));
     for (session, ended) in [(&first, true), (&second, true), (&kept, false), (&bobs, false)] {
         assert_eq!(world.is_noted(session).await, ended, "{session}");
@@ -456,17 +457,19 @@ pub async fn a_new_password_ends_the_other_sessions<S: Store>(store: Arc<S>) {
     assert!(world.step(&kept, 2, 22, NOW + 6).await);
 
     // Somebody else's session is not kept by naming it.
-    assert!(settled(world.store.set_password(&world.alice, None, hash(2), Some(&bobs), NOW + 7).await));
+    let mut change = PasswordChange::new(&world.alice, hash(2), NOW + 7);
+    change.keep = Some(&bobs);
+    assert!(settled(world.store.set_password(change).await));
     assert!(world.live(&world.alice, NOW).await.is_empty());
     assert!(world.is_noted(&kept).await);
     assert_eq!(world.live(&world.bob, NOW).await, std::slice::from_ref(&bobs));
-    assert!(settled(world.store.set_password(&world.bob, None, hash(3), None, NOW + 8).await));
+    assert!(settled(world.store.set_password(PasswordChange::new(&world.bob, hash(3), NOW + 8)).await));
     assert!(world.live(&world.bob, NOW).await.is_empty());
 
     // Who has no account has no password; the sessions stay for whoever opened them.
     let guest = user("usr_guest");
     world.open("guests", &guest, 5).await;
-    assert!(!settled(world.store.set_password(&guest, None, hash(4), None, NOW + 9).await));
+    assert!(!settled(world.store.set_password(PasswordChange::new(&guest, hash(4), NOW + 9)).await));
     assert_eq!(world.live(&guest, NOW).await.len(), 1);
 }
 
@@ -480,7 +483,7 @@ pub async fn a_login_of_an_epoch_that_is_over_opens_nothing<S: Store>(store: Arc
     assert_eq!(open("ses_1", 1, Some(0)).await, OpenOutcome::Opened);
     settled(world.store.raise_user_epoch(&world.bob).await);
     assert_eq!(open("ses_2", 2, Some(0)).await, OpenOutcome::Opened, "it is Bob's that was raised");
-    settled(world.store.set_password(&world.alice, None, hash(1), None, NOW).await);
+    settled(world.store.set_password(PasswordChange::new(&world.alice, hash(1), NOW)).await);
     for epoch in [0, 2] {
         assert_eq!(open("ses_3", 3, Some(epoch)).await, OpenOutcome::EpochOver, "{epoch}");
     }
@@ -498,7 +501,7 @@ pub async fn no_login_outlives_a_new_password<S: Store>(store: Arc<S>) {
             let world = world.clone();
             async move {
                 if task == 4 {
-                    assert!(settled(world.store.set_password(&world.alice, None, hash(round), None, NOW).await));
+                    assert!(settled(world.store.set_password(PasswordChange::new(&world.alice, hash(round), NOW)).await));
                     return;
                 }
                 let record = record(&format!("ses_{round}_{task}"), &world.alice);
@@ -523,7 +526,7 @@ pub async fn no_rotation_outlives_a_new_password<S: Store>(store: Arc<S>) {
             let (world, session) = (world.clone(), sessions.get(usize::from(task)).cloned());
             async move {
                 let Some(session) = session else {
-                    assert!(settled(world.store.set_password(&world.alice, None, hash(round), None, NOW + 1).await));
+                    assert!(settled(world.store.set_password(PasswordChange::new(&world.alice, hash(round), NOW + 1)).await));
                     return;
                 };
                 for step in 0..10 {

@@ -7,8 +7,8 @@ use gatewright_core::principal::{SessionId, Tenant, TenantId, UserId};
 use gatewright_core::session::RefreshToken;
 use gatewright_core::store::{
     Account, AccountStore, Invite, InviteStore, KeyStore, LinkedLogin, LinkedLoginStore,
-    MailedPurpose, MailedToken, MailedTokenStore, MemoryStore, PageRequest, RefreshRotation,
-    SessionFilter, SessionRecord, SessionStore, StoreError,
+    MailedPurpose, MailedToken, MailedTokenStore, MemoryStore, PageRequest, PasswordChange,
+    RefreshRotation, SessionFilter, SessionRecord, SessionStore, StoreError,
 };
 use gatewright_testing::Outage;
 
@@ -74,7 +74,7 @@ async fn out_of_reach_nothing_about_people_is_answered() {
         (
             "set_password",
             store
-                .set_password(user, None, hash.clone(), None, NOW)
+                .set_password(PasswordChange::new(user, hash.clone(), NOW))
                 .await
                 .err(),
         ),

@@ -1,5 +1,6 @@
 //! `policy` and `openapi`: what the policies say, without a server.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     let (foundation, _, table) = routed(None).await?;
     foundation.close().await;
     if let Some(file) = options.write {
-        return std::fs::write(&file, document::snapshot(&table)).map_err(|error| {
+        return replace(&file, &document::snapshot(&table)).map_err(|error| {
             Failure::new(format!("cannot write {}", file.display())).because(error)
         });
     }
@@ -58,6 +59,36 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     Err(Failure::new(format!(
         "differences from {file}: {count}; if they are meant, run `policy --write {file}`"
     )))
+}
+
+/// The file has this text, or stays as it was.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    // What a link names is replaced, and not the link.
+    let file = match file.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => file.to_owned(),
+        named => named?,
+    };
+    let known = file.metadata().ok();
+    if known.as_ref().is_some_and(|known| !known.is_file()) {
+        // A pipe or a terminal: nobody could read it half-written later on.
+        return std::fs::write(file, text);
+    }
+    let directory = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // As any new file; less what the umask takes.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut new = builder.tempfile_in(directory)?;
+    new.write_all(text.as_bytes())?;
+    if let Some(known) = known {
+        new.as_file().set_permissions(known.permissions())?;
+    }
+    new.as_file().sync_all()?;
+    new.persist(&file)?;
+    Ok(())
 }
 
 /// Prints the OpenAPI document of a server that is reached at `public_url`.
@@ -93,4 +124,42 @@ async fn routed(public_url: Option<String>) -> Result<(Foundation, App, RouteTab
         .await?;
     let (_, table) = routes::router(app.clone())?;
     Ok((foundation, app, table))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_or_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.snapshot");
+        replace(&file, "one\n").unwrap();
+        // Whoever has it open reads on in what they opened.
+        let mut opened = std::fs::File::open(&file).unwrap();
+        replace(&file, "two\n").unwrap();
+        assert_eq!(io::read_to_string(&mut opened).unwrap(), "one\n");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "two\n");
+        // Nothing is left beside it.
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        assert!(replace(&folder.path().join("none/policy.snapshot"), "").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_permissions_stay_and_what_is_no_file_is_written_to() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::fs::write(&file, "one").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&file, &link).unwrap();
+        replace(&link, "two").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "two");
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        replace(Path::new("/dev/null"), "two").unwrap();
+        assert!(!Path::new("/dev/null").is_file());
+    }
 }

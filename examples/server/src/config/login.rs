@@ -4,12 +4,40 @@ use std::path::PathBuf;
 
 use gatewright_issuer::EmailDomains;
 
-use super::Told;
+use super::told::{Named, Told};
 
-pub(super) const GOOGLE_CLIENT_ID: &str = "google-client-id";
-pub(super) const GOOGLE_CLIENT_SECRET_FILE: &str = "google-client-secret-file";
-pub(super) const OIDC_ISSUER: &str = "oidc-issuer";
-pub(super) const OIDC_DOMAINS: &str = "oidc-domains";
+const GOOGLE_CLIENT_ID: &str = "google-client-id";
+const GOOGLE_CLIENT_SECRET_FILE: &str = "google-client-secret-file";
+const OIDC_ISSUER: &str = "oidc-issuer";
+const OIDC_DOMAINS: &str = "oidc-domains";
+
+/// The flags of logging in at somebody else's.
+#[derive(Debug, Default, Clone, clap::Args)]
+pub(crate) struct LoginFlags {
+    /// Who we are to the OpenID provider that people may log in with [default: none, nobody may]
+    #[arg(long, value_name = "ID")]
+    pub(crate) google_client_id: Option<String>,
+    /// A file with the secret that goes with it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) google_client_secret_file: Option<String>,
+    /// The provider's issuer [default: `https://accounts.google.com`]
+    #[arg(long, value_name = "URL")]
+    pub(crate) oidc_issuer: Option<String>,
+    /// Domains for whose addresses the provider may vouch, with commas between; * for every one [default: none]
+    #[arg(long, value_name = "DOMAINS")]
+    pub(crate) oidc_domains: Option<String>,
+}
+
+impl LoginFlags {
+    pub(super) const fn named(&self) -> [Named<'_>; 4] {
+        [
+            (GOOGLE_CLIENT_ID, &self.google_client_id),
+            (GOOGLE_CLIENT_SECRET_FILE, &self.google_client_secret_file),
+            (OIDC_ISSUER, &self.oidc_issuer),
+            (OIDC_DOMAINS, &self.oidc_domains),
+        ]
+    }
+}
 
 /// Who plays Google's part if nobody else is named.
 pub(crate) const GOOGLE: &str = "https://accounts.google.com";

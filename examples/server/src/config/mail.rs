@@ -5,13 +5,42 @@ use std::path::PathBuf;
 use lettre::Address;
 use lettre::message::Mailbox;
 
-use super::Told;
+use super::told::{Named, Told};
 use crate::mail::SmtpUrl;
 
-pub(super) const SMTP_URL: &str = "smtp-url";
-pub(super) const SMTP_URL_FILE: &str = "smtp-url-file";
-pub(super) const MAIL_FROM: &str = "mail-from";
-pub(super) const MAIL_DIR: &str = "mail-dir";
+const SMTP_URL: &str = "smtp-url";
+const SMTP_URL_FILE: &str = "smtp-url-file";
+const MAIL_FROM: &str = "mail-from";
+const MAIL_DIR: &str = "mail-dir";
+
+/// The flags of mail.
+#[derive(Debug, Default, Clone, clap::Args)]
+pub(crate) struct MailFlags {
+    /// The SMTP server that mail goes to: smtps://USER:PASSWORD@HOST, or smtp://HOST for STARTTLS. Others on the machine can
+    /// read flags; GATEWRIGHT_SMTP_URL or --smtp-url-file keep a password [default: none]
+    #[arg(long, value_name = "URL")]
+    pub(crate) smtp_url: Option<String>,
+    /// A file with that URL
+    #[arg(long, value_name = "FILE")]
+    pub(crate) smtp_url_file: Option<String>,
+    /// Whom mail is from, such as `Us <us@example.com>`; needed where there is an SMTP server
+    #[arg(long, value_name = "MAILBOX")]
+    pub(crate) mail_from: Option<String>,
+    /// A folder that mail is written into, where there is no SMTP server [default: beside the database]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) mail_dir: Option<String>,
+}
+
+impl MailFlags {
+    pub(super) const fn named(&self) -> [Named<'_>; 4] {
+        [
+            (SMTP_URL, &self.smtp_url),
+            (SMTP_URL_FILE, &self.smtp_url_file),
+            (MAIL_FROM, &self.mail_from),
+            (MAIL_DIR, &self.mail_dir),
+        ]
+    }
+}
 
 /// How mail leaves.
 #[derive(Debug)]

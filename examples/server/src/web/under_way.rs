@@ -1,17 +1,19 @@
-//! What nobody who was answered waits for.
+//! What goes on although nobody waits for it.
 
 use std::time::Duration;
 
 use gatewright_core::error::AuthError;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// How long the end of the server waits for it.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What goes on after its answer was given. Cheap to clone: all clones know of the same.
+/// What goes on after its answer was given, or after its caller hung up. Cheap to clone: all clones know of the same.
 ///
-/// Who was told that something will be done is owed it: a server that is stopped in an orderly way does it first.
+/// Who was told that something will be done is owed it, and a change that was committed is to be written down: a server
+/// that is stopped in an orderly way does it first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UnderWay(watch::Sender<()>);
 
@@ -22,19 +24,29 @@ impl UnderWay {
         what: &'static str,
         work: impl Future<Output = Result<(), AuthError>> + Send + 'static,
     ) {
-        let under_way = self.0.subscribe();
-        tokio::spawn(async move {
+        self.spawn(async move {
             if let Err(error) = work.await {
                 tracing::error!(?error, "{what} was not finished; it can be asked for again");
             }
-            drop(under_way);
         });
+    }
+
+    /// Goes on whoever waits for it.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        let under_way = self.0.subscribe();
+        tokio::spawn(async move {
+            let _until_it_ended = under_way;
+            work.await
+        })
     }
 
     /// Waits for all of it, and for a few seconds at most.
     pub(crate) async fn finish(&self) {
         if timeout(LONGEST, self.0.closed()).await.is_err() {
-            tracing::error!("what was to follow an answer is lost");
+            tracing::error!("what was still under way is lost");
         }
     }
 }

@@ -5,8 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Output;
 use std::time::Duration;
 
+use serde_json::json;
+use sqlx::{Connection as _, Executor as _};
+
 use crate::call::Api;
 use crate::server::{Home, PATIENCE, Server, program, run};
+use crate::world::{OWNER, PASSWORD};
 
 fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -140,14 +144,7 @@ fn sigterm_lets_requests_finish() {
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     connection.write_all(first.as_bytes()).unwrap();
 
-    server.terminate();
-    // It listens no more: now it drains.
-    let listens = |server: &Server| {
-        let address = server.authority().parse().unwrap();
-        TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
-    };
-    let drains = server.wait_for(|server| (!listens(server)).then_some(()));
-    assert!(drains.is_some());
+    terminate(&mut server);
     assert!(!server.has_ended(), "it left a request behind");
 
     connection.write_all(second.as_bytes()).unwrap();
@@ -155,6 +152,46 @@ fn sigterm_lets_requests_finish() {
     connection.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     assert!(server.wait().success());
+}
+
+/// SIGTERM, and it listens no more: now it drains.
+fn terminate(server: &mut Server) {
+    server.terminate();
+    let listens = |server: &Server| {
+        let address = server.authority().parse().unwrap();
+        TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
+    };
+    let drains = server.wait_for(|server| (!listens(server)).then_some(()));
+    assert!(drains.is_some());
+}
+
+/// What was promised by an answer is done, though no connection waits for it.
+#[tokio::test]
+async fn sigterm_lets_what_was_promised_be_done() {
+    let home = Home::new();
+    home.user(OWNER, "acme", PASSWORD);
+    let mut server = home.serve();
+    // Nobody can write, so no link can be mailed before the signal.
+    let mut writer = home.connect().await;
+    writer.execute("BEGIN IMMEDIATE").await.unwrap();
+    let forgotten = json!({ "email": OWNER });
+    let asked = Api::new(&server).post("/api/v1/users/forgot-password", &forgotten);
+    asked.send().await.is(202);
+
+    terminate(&mut server);
+    assert!(!server.has_ended(), "it left a promise behind");
+
+    writer.execute("ROLLBACK").await.unwrap();
+    writer.close().await.unwrap();
+    assert!(server.wait().success());
+    let mails: Vec<_> = std::fs::read_dir(home.path().join("gatewright.db.mail"))
+        .unwrap()
+        .map(|mail| std::fs::read_to_string(mail.unwrap().path()).unwrap())
+        .collect();
+    let [mail] = &*mails else {
+        panic!("{mails:?}");
+    };
+    assert!(mail.contains(OWNER) && mail.contains("#token="), "{mail}");
 }
 
 #[test]

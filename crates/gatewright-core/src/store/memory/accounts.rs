@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use super::MemoryStore;
 use super::sessions::session_changed;
 use crate::hash::Phc;
-use crate::principal::{SessionId, UserId};
+use crate::principal::UserId;
 use crate::store::{
-    Account, AccountStore, BoxFuture, ChangeKey, InsertOutcome, SessionFilter, StoreError,
-    Unpublished,
+    Account, AccountStore, BoxFuture, ChangeKey, InsertOutcome, PasswordChange, SessionFilter,
+    StoreError, Unpublished,
 };
-use crate::time::Timestamp;
 
 /// Accounts by id, and the id of each mail address in lower case.
 #[derive(Default)]
@@ -123,13 +122,16 @@ impl AccountStore for MemoryStore {
 
     fn set_password<'a>(
         &'a self,
-        user: &'a UserId,
-        expected: Option<&'a Phc>,
-        password: Phc,
-        keep: Option<&'a SessionId>,
-        now: Timestamp,
+        change: PasswordChange<'a>,
     ) -> BoxFuture<'a, Result<Unpublished<bool>, StoreError>> {
         Box::pin(async move {
+            let PasswordChange {
+                user,
+                password,
+                expected,
+                keep,
+                now,
+            } = change;
             let mut state = self.write();
             let account = state.accounts.by_id.get_mut(user);
             let Some(account) = account.filter(|account| {

@@ -9,7 +9,7 @@ use gatewright_core::error::{Cause, ErrorCode};
 use gatewright_core::hash::{Argon2Settings, PoolConfig};
 use gatewright_core::principal::UserId;
 
-use gatewright_core::store::{AccountStore, PageRequest, RevocationStore};
+use gatewright_core::store::{AccountStore, PageRequest, PasswordChange, RevocationStore};
 use gatewright_issuer::Sessions;
 
 use super::{CAROL, ELSEWHERE, HERE, HERS, People, accepted, code_of};
@@ -204,7 +204,7 @@ async fn asvs_7_4_3_no_login_by_an_old_password_is_of_the_new_epoch() {
         let other = other.await.unwrap();
         people.store.meanwhile(call, move |memory| {
             let changed = memory
-                .set_password(&carol, None, other, None, 1)
+                .set_password(PasswordChange::new(&carol, other, 1))
                 .now_or_never();
             assert!(changes.publish(changed.unwrap().unwrap()));
         });

@@ -17,8 +17,8 @@ use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
     AcceptOutcome, Account, AccountStore, BoxFuture, InsertOutcome, Invite, InviteStore,
     MailedPurpose, MailedToken, MailedTokenStore, Member, Membership, MembershipStore, MemoryStore,
-    Page, PageRequest, RemoveOutcome, RevocationStore, RoleOutcome, StoreError, TenantRef,
-    TokenRef, TokenStanding, Unpublished,
+    Page, PageRequest, PasswordChange, RemoveOutcome, RevocationStore, RoleOutcome, StoreError,
+    TenantRef, TokenRef, TokenStanding, Unpublished,
 };
 use gatewright_core::time::Timestamp;
 use gatewright_issuer::{
@@ -259,8 +259,7 @@ pass_on! { 'a
         insert_account(account: Account) -> InsertOutcome;
         verify_account(user: &'a UserId, password: Option<Phc>) -> bool;
         set_name(user: &'a UserId, name: &'a str) -> bool;
-        set_password(user: &'a UserId, expected: Option<&'a Phc>, password: Phc, keep: Option<&'a SessionId>, now: Timestamp)
-            -> Unpublished<bool>;
+        set_password(change: PasswordChange<'a>) -> Unpublished<bool>;
         swap_password(user: &'a UserId, old: &'a Phc, new: Phc) -> bool;
     }
     MailedTokenStore {

@@ -8,7 +8,7 @@ use gatewright_core::error::{AuthError, Cause, ErrorCode};
 use gatewright_core::hash::{Argon2Settings, PoolConfig};
 use gatewright_core::limit::Rate;
 use gatewright_core::principal::UserId;
-use gatewright_core::store::{Account, AccountStore, BoxFuture, InsertOutcome};
+use gatewright_core::store::{Account, AccountStore, BoxFuture, InsertOutcome, PasswordChange};
 use gatewright_issuer::SignedUp;
 
 use super::{CAROL, ELSEWHERE, HERE, HERS, People, THEIRS, accepted, code_of, finished, token_of};
@@ -198,7 +198,7 @@ async fn a_password_that_was_chosen_meanwhile_does_not() {
     let other = other.await.unwrap();
     // When the account was read, and before its password is set.
     people.store.meanwhile(2, move |memory| {
-        let set = memory.set_password(&carol, None, other, None, 1);
+        let set = memory.set_password(PasswordChange::new(&carol, other, 1));
         drop(set.now_or_never().unwrap().unwrap());
         let verified = memory.verify_account(&carol, None).now_or_never();
         assert!(verified.unwrap().unwrap());

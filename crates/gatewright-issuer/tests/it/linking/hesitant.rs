@@ -8,9 +8,9 @@ use gatewright_core::principal::{SessionId, UserId};
 use gatewright_core::session::TokenDigest;
 use gatewright_core::store::{
     Account, AccountStore, BoxFuture, InsertOutcome, LinkedLogin, LinkedLoginStore, MailedPurpose,
-    MailedToken, MailedTokenStore, MemoryStore, OpenOutcome, Page, PageRequest, RefreshRecord,
-    RefreshRotation, RevocationStore, SessionFilter, SessionRecord, SessionStore, StoreError,
-    TokenRef, TokenStanding, UnlinkOutcome, Unpublished,
+    MailedToken, MailedTokenStore, MemoryStore, OpenOutcome, Page, PageRequest, PasswordChange,
+    RefreshRecord, RefreshRotation, RevocationStore, SessionFilter, SessionRecord, SessionStore,
+    StoreError, TokenRef, TokenStanding, UnlinkOutcome, Unpublished,
 };
 use gatewright_core::time::Timestamp;
 use tokio::task::yield_now;
@@ -81,15 +81,8 @@ impl AccountStore for Hesitant {
         self.reach(move |store| store.set_name(user, name))
     }
 
-    fn set_password<'a>(
-        &'a self,
-        user: &'a UserId,
-        expected: Option<&'a Phc>,
-        password: Phc,
-        keep: Option<&'a SessionId>,
-        now: Timestamp,
-    ) -> Answer<'a, Unpublished<bool>> {
-        self.reach(move |store| store.set_password(user, expected, password, keep, now))
+    fn set_password<'a>(&'a self, change: PasswordChange<'a>) -> Answer<'a, Unpublished<bool>> {
+        self.reach(move |store| store.set_password(change))
     }
 
     fn swap_password<'a>(&'a self, user: &'a UserId, old: &'a Phc, new: Phc) -> Answer<'a, bool> {

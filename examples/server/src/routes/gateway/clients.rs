@@ -85,7 +85,10 @@ pub(super) async fn register(
     let clients = site.app.clients();
     let request = clients.request(tenant, member.user.clone(), scopes);
     let request = request.named(&*new.name);
-    let minted = settled(async move { Ok(clients.register(request, &authority).await?) }).await?;
+    let minted = settled(site.app.under_way(), async move {
+        Ok(clients.register(request, &authority).await?)
+    })
+    .await?;
     let client = RegisteredClient {
         client_id: minted.id.to_string(),
         client_secret: Shown(minted.secret),
@@ -102,7 +105,7 @@ pub(super) async fn remove(
     member: Member,
     Path(path): Path<ClientPath>,
 ) -> Result<StatusCode, Failure> {
-    settled(async move {
+    settled(site.app.under_way(), async move {
         let (tenant, by) = (member.tenant.id(), Some(&member.user));
         let clients = site.app.clients();
         clients.revoke(tenant, &path.client_id, by).await?;

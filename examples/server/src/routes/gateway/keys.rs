@@ -105,7 +105,10 @@ pub(super) async fn mint(
     let authority = Authority::of(&member.principal, &app.realms.gateway);
     let request = MintRequest::new(BRAND, tenant, member.user.clone(), scopes).named(&*new.name);
     let issuer = app.credentials.clone();
-    let minted = settled(async move { Ok(issuer.mint(request, &authority).await?) }).await?;
+    let minted = settled(site.app.under_way(), async move {
+        Ok(issuer.mint(request, &authority).await?)
+    })
+    .await?;
     let key = MintedOrgKey {
         prefix: minted.id.to_string(),
         name: new.name,
@@ -122,7 +125,7 @@ pub(super) async fn revoke(
     member: Member,
     Path(prefix): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    settled(async move {
+    settled(site.app.under_way(), async move {
         let (tenant, by) = (member.tenant.id(), Some(&member.user));
         let issuer = &site.app.credentials;
         issuer

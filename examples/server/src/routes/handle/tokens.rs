@@ -120,7 +120,10 @@ pub(super) async fn mint(
         .named(&*new.name)
         .expiring_at(Some(expires_at));
     let issuer = app.credentials.clone();
-    let minted = settled(async move { Ok(issuer.mint(request, &authority).await?) }).await?;
+    let minted = settled(site.app.under_way(), async move {
+        Ok(issuer.mint(request, &authority).await?)
+    })
+    .await?;
     let token = MintedToken {
         token_id: minted.id.to_string(),
         token: Shown(minted.secret),
@@ -139,7 +142,7 @@ pub(super) async fn revoke(
     member: Member,
     Path(path): Path<TokenPath>,
 ) -> Result<StatusCode, Failure> {
-    settled(async move {
+    settled(site.app.under_way(), async move {
         let (tenant, by) = (member.tenant.id(), Some(&member.user));
         let issuer = &site.app.credentials;
         issuer
@@ -159,7 +162,7 @@ pub(super) async fn rotate(
 ) -> Result<axum::Json<RotatedToken>, Failure> {
     let grace = body.grace()?;
     let authority = Authority::of(&member.principal, &site.app.realms.handle);
-    settled(async move {
+    settled(site.app.under_way(), async move {
         let (tenant, id) = (member.tenant.id(), path.token_id);
         let issuer = &site.app.credentials;
         let rotated = issuer.rotate(BRAND, tenant, &id, grace, &authority).await?;

@@ -43,7 +43,7 @@ pub(super) async fn revoke(
         let ask = received.ask(async |request| oauth.revoke(&request).await);
         Ok(ask.await)
     };
-    settled(revoking).await.map(answered)
+    settled(site.app.under_way(), revoking).await.map(answered)
 }
 
 /// `POST /oauth/introspect` (RFC 7662)

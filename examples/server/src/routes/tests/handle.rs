@@ -1,5 +1,5 @@
 use gatewright_core::principal::UserId;
-use gatewright_core::store::AccountStore;
+use gatewright_core::store::{AccountStore, PasswordChange};
 use serde_json::{Value, json};
 
 use super::{Server, answer, refused, text};
@@ -364,7 +364,11 @@ async fn a_changed_password_ends_the_tokens_issued_before() {
         .await;
     let changed = app
         .store
-        .set_password(&ada, None, hash.unwrap(), None, app.gate.clock().now())
+        .set_password(PasswordChange::new(
+            &ada,
+            hash.unwrap(),
+            app.gate.clock().now(),
+        ))
         .await
         .unwrap();
     app.gate.changes().publish(changed);

@@ -1,7 +1,7 @@
 //! Logins to the handle API, carried on by their cookie.
 
 use gatewright_core::audit::AuditKind;
-use gatewright_core::store::AccountStore;
+use gatewright_core::store::{AccountStore, PasswordChange};
 use reqwest::Response;
 use reqwest::header::{COOKIE, ORIGIN, SET_COOKIE};
 use serde_json::{Value, json};
@@ -314,7 +314,7 @@ async fn a_changed_password_ends_the_session() {
     let (user, now) = (account.unwrap().id, app.gate.clock().now());
     let set = app
         .store
-        .set_password(&user, None, hash.unwrap(), None, now)
+        .set_password(PasswordChange::new(&user, hash.unwrap(), now))
         .await;
     app.gate.changes().publish(set.unwrap());
     let refused = with_token(&server, REFRESH, &first.token().0).await;

@@ -129,7 +129,7 @@ pub(super) async fn verify_email(
     let token = Zeroizing::new(wish.token);
     let password = wish.password.map(|password| chosen(&site.app, password));
     let password = password.transpose()?;
-    settled(async move {
+    settled(site.app.under_way(), async move {
         let app = &site.app;
         let verified = app.accounts.verify_email(&token, password, source);
         let account = verified.await?;
@@ -178,7 +178,7 @@ pub(super) async fn reset_password(
 ) -> Result<StatusCode, Failure> {
     let token = Zeroizing::new(wish.token);
     let password = chosen(&site.app, wish.password)?;
-    settled(async move {
+    settled(site.app.under_way(), async move {
         let accounts = &site.app.accounts;
         accounts.reset_password(&token, password, source).await?;
         Ok(StatusCode::NO_CONTENT)
@@ -196,7 +196,7 @@ pub(super) async fn change_password(
 ) -> Result<Response, Failure> {
     let current = Zeroizing::new(change.current_password);
     let new = chosen(&site.app, change.new_password)?;
-    settled(async move {
+    settled(site.app.under_way(), async move {
         let (app, user) = (&site.app, &member.user);
         let session = member.principal.session();
         let accounts = &app.accounts;

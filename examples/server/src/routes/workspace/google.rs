@@ -81,7 +81,10 @@ pub(super) async fn callback(
         source,
     };
     // The code is good for one time: whatever it leads to is done, even if nobody waits for it any more.
-    let token = settled(async move { log_in(&site.app, &returned).await }).await;
+    let token = settled(site.app.under_way(), async move {
+        log_in(&site.app, &returned).await
+    })
+    .await;
     let gone = set_cookie(&provider.cookie.clear())?;
     Ok((gone, token.map(axum::Json)).into_response())
 }
