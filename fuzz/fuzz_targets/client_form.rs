@@ -147,7 +147,9 @@ fn presented(
         .filter_map(|(name, _)| decoded(name))
         .any(|name| secrets.contains(&name.as_str()));
     let essence = content_type.split(|byte| *byte == b';').next().unwrap();
-    let is_form = essence.trim_ascii().to_ascii_lowercase() == b"application/x-www-form-urlencoded";
+    let is_form = essence
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"application/x-www-form-urlencoded");
     if in_query || !is_form {
         return Err(ErrorCode::InvalidRequest);
     }

@@ -13,7 +13,8 @@ pub struct Text {
     pub repeats: bool,
     /// Whether it is nested more deeply than is read.
     pub is_deep: bool,
-    /// Whether it holds a name of serde_json's own, which is refused wherever it stands.
+    /// Whether it holds what serde_json calls its own: anywhere as it stands, or at the beginning of a name that is spelt with
+    /// escapes.
     pub is_reserved: bool,
 }
 
@@ -25,7 +26,10 @@ impl Text {
         Self {
             repeats: value.as_ref().is_some_and(|value| count(value) < members),
             is_deep: depth > 32,
-            is_reserved: strings(text).iter().any(|text| text.contains(RESERVED)),
+            is_reserved: text
+                .windows(RESERVED.len())
+                .any(|part| part == RESERVED.as_bytes())
+                || names(text).iter().any(|name| name.starts_with(RESERVED)),
             value,
         }
     }
@@ -78,9 +82,9 @@ fn shape(text: &[u8]) -> (usize, usize) {
     (members, deepest)
 }
 
-/// All strings of a JSON text, those too that a repeated name hides.
-fn strings(text: &[u8]) -> Vec<String> {
-    let mut strings = Vec::new();
+/// The names of all members of a JSON text, those too that are repeated.
+fn names(text: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
     let mut start = None;
     let mut escaped = false;
     for (at, byte) in text.iter().enumerate() {
@@ -89,11 +93,13 @@ fn strings(text: &[u8]) -> Vec<String> {
             (b'\\', Some(_)) => escaped = true,
             (b'"', None) => start = Some(at),
             (b'"', Some(first)) => {
-                strings.extend(serde_json::from_slice::<String>(&text[first..=at]).ok());
+                if text[at + 1..].trim_ascii_start().starts_with(b":") {
+                    names.extend(serde_json::from_slice::<String>(&text[first..=at]).ok());
+                }
                 start = None;
             }
             _ => {}
         }
     }
-    strings
+    names
 }
