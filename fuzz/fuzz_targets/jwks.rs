@@ -1,10 +1,10 @@
-//! Of a JWK Set every member is kept or skipped, and what is kept is written as the same key.
+//! Of a JWK Set every member is kept or skipped, what is kept is written as the same key, and no member takes a good one along.
 
 #![no_main]
 
-use gatewright_core::jwt::{KeySet, KeySetError, VerifyingKey};
+use gatewright_core::jwt::{Algorithm, KeySet, KeySetError, VerifyingKey};
 use libfuzzer_sys::fuzz_target;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fuzz_target!(|data: &[u8]| {
     let theirs = serde_json::from_slice::<Value>(data).ok();
@@ -33,6 +33,9 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(key.kid(), member.get("kid").and_then(Value::as_str));
         assert!(!key.algorithm().is_symmetric());
         assert!(member.get("d").is_none(), "private");
+        assert!(member.get("use").is_none_or(|purpose| purpose == "sig"));
+        let verifies = |names: &Value| names.as_array().unwrap().contains(&"verify".into());
+        assert!(member.get("key_ops").is_none_or(verifies));
         if let Some(declared) = member.get("alg") {
             let declared = declared.as_str().map(str::parse);
             assert_eq!(declared, Some(Ok(key.algorithm())));
@@ -54,4 +57,20 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(written["kty"], member["kty"]);
         assert!(!key.verify(b"message", b"signature"));
     }
+    beside_a_good_one(members);
 });
+
+fn beside_a_good_one(members: &[Value]) {
+    // The key of RFC 8037 appendix A.2.
+    let good = json!({
+        "kty": "OKP", "crv": "Ed25519", "kid": "good",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    });
+    if members.len() == 100 || members.iter().any(|member| member["kid"] == "good") {
+        return;
+    }
+    let members = [members, &[good]].concat();
+    let set = json!({"keys": members}).to_string();
+    let (keys, _) = KeySet::from_jwks(set.as_bytes()).expect("one more");
+    assert!(keys.find(Some("good"), Algorithm::EdDsa).is_some());
+}

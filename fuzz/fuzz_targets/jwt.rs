@@ -1,6 +1,7 @@
 //! What is accepted was signed, whole and as it stands, with a header that the rules allow.
 //!
-//! The first byte says what the rest is: changes to a token that was signed, a token, or a header to be signed.
+//! The first byte says what the rest is: changes to a token that was signed, a token, a header to be signed, or changes to the text
+//! of claims before it is signed.
 
 #![no_main]
 
@@ -75,10 +76,11 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let world = &*WORLD;
-    match mode % 3 {
+    match mode % 4 {
         0 => only_what_was_signed(world, &changed(world, *mode, rest)),
         1 => only_what_was_signed(world, &String::from_utf8_lossy(rest)),
-        _ => only_a_good_header(world, rest),
+        2 => only_a_good_header(world, rest),
+        _ => only_base64url(world, rest),
     }
 });
 
@@ -97,7 +99,7 @@ fn changed(world: &World, mode: u8, edits: &[u8]) -> String {
         .iter()
         .flat_map(|(_, _, tokens)| tokens)
         .collect();
-    let mut token = all[usize::from(mode / 3) % all.len()].clone().into_bytes();
+    let mut token = all[usize::from(mode / 4) % all.len()].clone().into_bytes();
     for edit in edits.chunks_exact(4) {
         let [kind, high, low, byte] = *edit else {
             break;
@@ -123,6 +125,46 @@ fn changed(world: &World, mode: u8, edits: &[u8]) -> String {
         }
     }
     String::from_utf8_lossy(&token).into_owned()
+}
+
+/// A signature that holds does not excuse a text that is no encoding of claims, or one of several.
+fn only_base64url(world: &World, edits: &[u8]) {
+    // The subject's length moves the end of the text through a group of characters.
+    let (length, edits) = edits.split_first().unwrap_or((&0, edits));
+    let subject = "u".repeat(usize::from(length % 64));
+    let claims = CLAIMS.replace(r#""sub":"u""#, &format!(r#""sub":"{subject}""#));
+    let mut text = URL_SAFE_NO_PAD.encode(&claims).into_bytes();
+    for edit in edits.chunks_exact(3) {
+        let [kind, place, byte] = *edit else {
+            break;
+        };
+        // Near the end, where bits may be left over.
+        let at = text.len().saturating_sub(usize::from(place));
+        match kind % 3 {
+            0 if at < text.len() => text[at] = byte & 0x7f,
+            1 => text.insert(at, byte & 0x7f),
+            2 if at < text.len() => drop(text.remove(at)),
+            _ => {}
+        }
+    }
+    let text = String::from_utf8(text).unwrap();
+    let message = format!("{}.{text}", URL_SAFE_NO_PAD.encode(HEADER));
+    let signature = URL_SAFE_NO_PAD.encode(world.pair.sign(message.as_bytes()));
+    let (verifier, keys, _) = &world.gates[0];
+    let read = verifier.verify(&format!("{message}.{signature}"), keys, NOW);
+    match URL_SAFE_NO_PAD.decode(&text) {
+        Ok(bytes) if bytes == claims.as_bytes() && !subject.is_empty() => {
+            assert_eq!(read.unwrap().subject(), Some(&*subject));
+        }
+        Ok(bytes) => {
+            let theirs = serde_json::from_slice::<Value>(&bytes).ok();
+            let said = theirs
+                .as_ref()
+                .and_then(|claims| claims.get("sub")?.as_str());
+            assert!(read.is_err() || read.unwrap().subject() == said, "{text}");
+        }
+        Err(_) => assert!(read.is_err(), "{text}"),
+    }
 }
 
 /// A signature that holds does not excuse a header.

@@ -9,8 +9,11 @@ use crate::workspace;
 
 const SECONDS: u64 = 60;
 
-/// Runs the named target, or every one, for the given number of seconds each.
+/// Runs the named target, or every one, for the given number of seconds each; with `--check` every one on its seeds alone.
 pub(crate) fn run(args: &[&str]) -> Result<(), Failure> {
+    if args == ["--check"] {
+        return check();
+    }
     let (target, seconds) = parse(args)?;
     let known = targets()?;
     if known.is_empty() {
@@ -44,6 +47,45 @@ pub(crate) fn run(args: &[&str]) -> Result<(), Failure> {
         workspace::show(&mut fuzz)?;
     }
     Ok(())
+}
+
+/// Builds the targets as programs without instrumentation, and gives each its seeds once. It needs no `cargo-fuzz`.
+fn check() -> Result<(), Failure> {
+    let cargo = |job: &str| {
+        let mut cargo = workspace::cargo();
+        cargo.args([
+            job,
+            "--quiet",
+            "--locked",
+            "--manifest-path=fuzz/Cargo.toml",
+        ]);
+        cargo
+    };
+    workspace::show(cargo("build").arg("--bins"))?;
+    for target in targets()? {
+        let seeds = seeds(&target)?;
+        // Given no file, a target would start to look for inputs.
+        if !seeds.is_empty() {
+            workspace::show(cargo("run").args(["--bin", &target, "--"]).args(seeds))?;
+        }
+    }
+    Ok(())
+}
+
+fn seeds(target: &str) -> Result<Vec<PathBuf>, Failure> {
+    let folder = workspace::root().join("fuzz/seeds").join(target);
+    let read = |source| Failure::Read {
+        path: folder.clone(),
+        source,
+    };
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(read(error)),
+    };
+    entries
+        .map(|entry| entry.map(|entry| entry.path()).map_err(read))
+        .collect()
 }
 
 /// `[target] [seconds]`, either of them left out: a name never begins with a digit.

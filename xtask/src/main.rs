@@ -29,6 +29,7 @@ usage: cargo xtask <command>
   bench --report-only       write them again from the last run
   bench --check             build the benches and run each once, so that they stay whole
   fuzz [target] [seconds]   run one fuzz target, or every one, for so many seconds each (60)
+  fuzz --check              build the fuzz targets and give each its seeds, so that they stay whole
 ";
 
 fn main() -> ExitCode {

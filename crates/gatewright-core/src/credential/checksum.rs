@@ -62,6 +62,22 @@ mod tests {
         }
     }
 
+    /// Six digits reach thirteen times as far as 32 bits do.
+    #[test]
+    fn what_is_right_but_for_the_bits_above_is_wrong() {
+        let body = b"tnx_a1b2c3d4_0123456789ABCDEFGHIJKLMNOPQ";
+        for over in 0..13 {
+            let mut rest = u64::from(crc32fast::hash(body)) + (over << 32);
+            let mut sum = [b'0'; CHECKSUM_LENGTH];
+            for digit in sum.iter_mut().rev() {
+                *digit = DIGITS[(rest % 62) as usize];
+                rest /= 62;
+            }
+            assert_eq!(rest, 0, "six digits are enough");
+            assert_eq!(is_checksum(body, &sum), over == 0, "{over}");
+        }
+    }
+
     /// A digit's value is counted 62⁵ times at most: 2³³ times that is less than 2⁶⁴, and six such are.
     #[test]
     fn no_other_character_is_a_digit() {
