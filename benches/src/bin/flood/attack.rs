@@ -56,9 +56,15 @@ pub(crate) fn start(server: SocketAddr, credentials: &Credentials, secs: u64) ->
         token: credentials.good[2].clone(),
         expired: credentials.expired.clone(),
     };
-    let mut child = Command::new("nice")
-        .arg(format!("-n{}", setting("FLOOD_NICE", 19)))
-        .arg(std::env::current_exe().expect("a path"))
+    let program = std::env::current_exe().expect("a path");
+    let mut command = if setting("FLOOD_IDLE", 1) == 0 {
+        Command::new(program)
+    } else {
+        let mut idle = Command::new("chrt");
+        idle.args(["--idle", "0"]).arg(program);
+        idle
+    };
+    let mut child = command
         .arg("attack")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -7,14 +7,15 @@
 //!
 //! Starts the reference server, calls `/whoami` 200 times a second for 30 s, then for 30 s more beside the flood, and
 //! writes the figures down. The path of the server may be given; the environment may set `FLOOD_SECS`,
-//! `FLOOD_CONNECTIONS` (32) and `FLOOD_NICE` (19).
+//! `FLOOD_CONNECTIONS` (32) and `FLOOD_IDLE` (1).
 //!
 //! Half of the good calls come from the address that the flood comes from, half from another, each with an API key, a
 //! personal access token and a JWT in turn. The flood comes from a process of its own: on the same machine it would
-//! otherwise take the server's processor time, which an attacker elsewhere cannot, so it runs at the lowest priority and
-//! gets what the server and the good callers leave. It still takes caches and memory bandwidth, and a core that it holds
-//! must be taken from it: the ratio of the two p99 is an upper bound. With `FLOOD_NICE=0` it measures how the system
-//! shares its cores out, more than it measures the server.
+//! otherwise take the server's processor time, which an attacker elsewhere cannot. So it runs in the scheduler's idle class
+//! (`SCHED_IDLE`), gets what the server and the good callers leave, and gives a core up as soon as one of them wakes. A
+//! process that is only nice keeps it for some milliseconds more. It still takes caches and memory bandwidth: the ratio of
+//! the two p99 is an upper bound. With `FLOOD_IDLE=0` it measures how the system shares its cores out, more than it measures
+//! the server.
 //!
 //! Rate limits are off, or the good callers would be over theirs; the limiter of failures has no switch. The log is
 //! written at its default level, to nowhere.
