@@ -57,10 +57,8 @@ where
             None => Ok(None),
             Some(name) => {
                 parameters = PathParameters::of(&mut head);
-                match &parameters {
-                    Ok(parameters) => parameters.named(name).map(Some),
-                    Err(error) => Err(error.clone()),
-                }
+                let parameters = parameters.as_ref().map_err(Clone::clone);
+                parameters.and_then(|all| all.named(name)).map(Some)
             }
         };
         let judged = guard.judge(&head, policy, tenant, source);
