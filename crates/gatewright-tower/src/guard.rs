@@ -60,8 +60,8 @@ impl<R: Clone> Guard<R> {
     /// Judges a request by its head; [`Judged::proceed`] goes on with it.
     ///
     /// `policy` is this guard's [`policy`](Self::policy), as it stood when the request arrived. `tenant` is the decoded value of
-    /// the path parameter that it names (one of the query is read here), or why there is none, which refuses the request.
-    /// `source` is the address that the request came from, as far as it is known and trusted.
+    /// the path parameter that it names (one of the query is read here), or why there is none, which refuses all but a
+    /// preflight. `source` is the address that the request came from, as far as it is known and trusted.
     #[inline]
     pub fn judge(
         &self,
@@ -128,6 +128,7 @@ impl<R> Judged<R> {
     /// Calls `service` if the request is admitted, and answers the refusal otherwise. A preflight is answered where the realm
     /// says which pages of other origins may call.
     ///
+    /// `head` is the one that was judged: nothing of it is looked at again, and another would be admitted in its place.
     /// `service` must be ready. It is replaced by its clone only where the decision has to be waited for, so that the
     /// service that was ready is the one called.
     #[inline]

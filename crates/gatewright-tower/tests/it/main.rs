@@ -7,6 +7,7 @@
     reason = "also in the functions that tests share"
 )]
 
+mod adapter;
 #[cfg(feature = "client")]
 mod client_attach;
 #[cfg(feature = "client")]
