@@ -1,16 +1,15 @@
 //! Gatewright for actix-web: routes that know their policies, middleware, extractors and refusals.
 //!
-//! - [`GuardedScope`], [`get`], [`put`] and the other methods, [`GuardedMethods`]: routes that can't be declared without
-//!   a policy, checked all at once, and the table of them;
-//! - [`GuardedRoutes`]: what every worker's app registers;
-//! - [`Authenticated`], [`MaybeAuthenticated`], [`Scoped`]: the proven caller, for handlers;
-//! - [`Refusal`]: a handler's own refusal, in the dialect of its route;
-//! - [`GateMiddleware`], [`GateService`]: one policy around a whole app, scope or resource;
+//! - [`GuardedScope`], with [`get`], [`put`] and the other [`GuardedMethods`]: routes in which every method has a policy.
+//!   [`finish`](GuardedScope::finish) reports all mistakes at once, and returns the table of routes and the
+//!   [`GuardedRoutes`], which every worker's app registers.
+//! - [`GateMiddleware`], [`GateService`]: one policy around a whole app, scope or resource.
+//! - [`Authenticated`], [`MaybeAuthenticated`], [`Scoped`]: extractors of the proven caller.
+//! - [`Refusal`]: how a handler refuses by itself, in the dialect of its route.
 //!
-//! Both leave a [`Guarded`](gatewright_core::gate::Guarded) in a request's extensions.
-//!
-//! On a route behind no gate the extractors answer 500, never a pass. Status, fields and body of every answer are those of
-//! `gatewright-axum`.
+//! Either way an admitted request has a [`Guarded`](gatewright_core::gate::Guarded) in its extensions, which the extractors
+//! read. Without a gate in front of the handler they answer 500: they never let a request pass. Status, header fields and
+//! body of the gate's answers are those of `gatewright-axum`.
 //!
 //! ```
 //! use actix_web::App;

@@ -1,12 +1,12 @@
 //! Gatewright for axum: extractors, refusals and a router that knows its policies.
 //!
-//! - [`GuardedRouter`], [`get`], [`put`] and the other methods, [`GuardedMethods`]: routes that can't be declared without
-//!   a policy, checked all at once, and the table of them;
-//! - [`Authenticated`], [`MaybeAuthenticated`], [`Scoped`]: the proven caller, for handlers;
-//! - [`Refusal`]: a handler's own refusal, in the dialect of its route.
+//! - [`GuardedRouter`], with [`get`], [`put`] and the other [`GuardedMethods`]: a router in which every method has a policy.
+//!   [`finish`](GuardedRouter::finish) reports all mistakes at once, and returns the table of routes.
+//! - [`Authenticated`], [`MaybeAuthenticated`], [`Scoped`]: extractors of the proven caller.
+//! - [`Refusal`]: how a handler refuses by itself, in the dialect of its route.
 //!
-//! A plain [`Router`](axum::Router) can be guarded as a whole by the layer of `gatewright-tower`; the extractors work
-//! there too. On a route behind no gate they answer 500, never a pass.
+//! The layer of `gatewright-tower` guards a plain [`Router`](axum::Router) as a whole; the extractors work there too.
+//! Without a gate in front of the handler they answer 500: they never let a request pass.
 //!
 //! ```
 //! use axum::body::Body;
@@ -55,9 +55,10 @@
 //!
 //! # Features
 //!
-//! - `connect-info` (default): takes the source address that limits go by from axum's `ConnectInfo<SocketAddr>`. Without it
-//!   no address is known unless [`GuardedRouter::source_from`] says how to find it. Behind proxies of yours,
-//!   [`GuardedRouter::behind_proxies`] reads what they wrote.
+//! - `connect-info` (default): reads the caller's address, which limits by source need, from axum's `ConnectInfo<SocketAddr>`;
+//!   serve the router by `into_make_service_with_connect_info`. Without this feature no address is known, unless
+//!   [`GuardedRouter::source_from`] says how to find it. Behind your own proxies, [`GuardedRouter::behind_proxies`] reads
+//!   what they wrote.
 
 mod extract;
 mod guarded;

@@ -1,9 +1,9 @@
 //! Relational stores for Gatewright: SQLite, migrations and the change feed.
 //!
-//! - [`SqlStore`]: every store trait of `gatewright-core` over one database; [`SqliteStore`] is the one for SQLite
-//! - [`SqliteOptions`]: how a SQLite database is opened
-//! - [`ChangeFeed`]: how a process learns what others changed, and waits until they have learned of its changes
-//! - [`Dialect`]: what a database must provide; SQLite is the one implemented
+//! - [`SqlStore`]: every store trait of `gatewright-core` over one database; [`SqliteStore`] is the one for SQLite.
+//! - [`SqliteOptions`]: how a SQLite database is opened.
+//! - [`ChangeFeed`]: how a process learns what others changed, and waits until they have learned of its changes.
+//! - [`Dialect`]: what a database must provide; SQLite is the one implemented.
 //!
 //! ```
 //! use gatewright_core::credential::SecretKind;
@@ -50,9 +50,9 @@
 //! # The service's own tables
 //!
 //! They may live in the same database: [`SqlStore::pool`] hands out the connections, and our migrations keep their record
-//! in a table of their own, `_gatewright_migrations`. These names are taken: `tenants`, `accounts`, `memberships`, `credentials`, `epochs`,
-//! `ended_sessions`, `denied_tokens`, `signing_keys`, `tag_keys`, `changes`, `nodes`, `sessions`, `refresh_tokens`,
-//! `mailed_tokens`, `invites` and `linked_logins`.
+//! in a table of their own, `_gatewright_migrations`. These names are taken: `tenants`, `accounts`, `memberships`,
+//! `credentials`, `epochs`, `ended_sessions`, `denied_tokens`, `signing_keys`, `tag_keys`, `changes`, `nodes`, `sessions`,
+//! `refresh_tokens`, `mailed_tokens`, `invites` and `linked_logins`.
 //!
 //! # Features
 //!

@@ -1,11 +1,14 @@
 //! Gatewright as a tower layer for any http 1.x service.
 //!
-//! - [`GateLayer`], [`GateService`], [`GateFuture`]: the middleware;
-//! - [`RenderRefusal`], [`HttpRefusal`], [`GrpcRefusal`], [`HandlerRefusal`]: how refusals become responses;
-//! - [`Guard`], [`Judged`], [`HeaderFields`], [`source_behind`], [`rendered_response`]: the same steps for adapters of frameworks.
+//! - [`GateLayer`], [`GateService`], [`GateFuture`]: the middleware. Until it is told where to find them, it knows neither
+//!   a tenant ([`ReadTenant`]) nor the caller's address ([`ReadSource`]).
+//! - [`RenderRefusal`], [`HttpRefusal`], [`GrpcRefusal`], [`HandlerRefusal`]: how refusals become responses.
+//! - [`Guard`], [`Judged`], [`HeaderFields`], [`source_behind`], [`rendered_response`]: the middleware's steps one by one, for
+//!   adapters of frameworks.
 //!
-//! Admitted requests reach the service with [`Guarded`](gatewright_core::gate::Guarded) in their extensions. Refused ones are answered by the layer, and
-//! the [`AuthError`](gatewright_core::error::AuthError) stands in the response's extensions for the service's own logs.
+//! Admitted requests reach the service with [`Guarded`](gatewright_core::gate::Guarded) in their extensions. The layer
+//! answers the others itself, and leaves the [`AuthError`](gatewright_core::error::AuthError) in the response's extensions
+//! for your logs.
 //!
 //! ```
 //! use bytes::Bytes;

@@ -129,8 +129,9 @@ impl Router {
                 service.clone().oneshot(request).await
             }
             Err(error) => {
-                let policy = guard.policy();
-                guard.refuse::<Service, _>(error, &request, policy).await
+                let (head, body) = request.into_parts();
+                let judged = guard.judge(&head, guard.policy(), Err(error), None);
+                judged.proceed(&mut service.clone(), head, body).await
             }
         }
     }
