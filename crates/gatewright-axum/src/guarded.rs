@@ -115,11 +115,12 @@ where
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
         // No closure: it would be handed a copy of the request.
-        let response = match self.call.take() {
-            Some((handler, state)) => Some(handler.call(request, state)),
-            None => None,
+        let Some((handler, state)) = self.call.take() else {
+            return Called { response: None };
         };
-        Called { response }
+        Called {
+            response: Some(handler.call(request, state)),
+        }
     }
 }
 
