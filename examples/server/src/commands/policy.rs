@@ -69,8 +69,8 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
         named => named?,
     };
     let known = file.metadata().ok();
-    if known.as_ref().is_some_and(|known| !known.is_file()) {
-        // A pipe or a terminal: nobody could read it half-written later on.
+    // There is nothing to lose: a link to what isn't there yet, a pipe, a terminal.
+    if file.is_symlink() || known.as_ref().is_some_and(|known| !known.is_file()) {
         return std::fs::write(file, text);
     }
     let directory = match file.parent() {
@@ -82,10 +82,11 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut new = builder.tempfile_in(directory)?;
-    new.write_all(text.as_bytes())?;
+    // Before anything is in it that not everybody may read.
     if let Some(known) = known {
         new.as_file().set_permissions(known.permissions())?;
     }
+    new.write_all(text.as_bytes())?;
     new.as_file().sync_all()?;
     new.persist(&file)?;
     Ok(())
@@ -147,19 +148,41 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_and_permissions_stay_and_what_is_no_file_is_written_to() {
+    fn links_and_permissions_stay() {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
 
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
-        std::fs::write(&file, "one").unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
         symlink(&file, &link).unwrap();
+        replace(&link, "one").unwrap();
+        assert!(
+            link.is_symlink() && file.is_file(),
+            "it led to nothing so far"
+        );
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
         replace(&link, "two").unwrap();
         assert!(link.is_symlink());
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "two");
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
-        replace(Path::new("/dev/null"), "two").unwrap();
-        assert!(!Path::new("/dev/null").is_file());
+    }
+
+    /// None that anybody else uses: as root, a mistake would leave a file in its place.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_written_to() {
+        use std::os::fd::AsRawFd as _;
+        use std::os::unix::net::UnixListener;
+
+        let (hears, said) = io::pipe().unwrap();
+        let pipe = format!("/dev/fd/{}", said.as_raw_fd());
+        replace(Path::new(&pipe), "two").unwrap();
+        drop(said);
+        assert_eq!(io::read_to_string(hears).unwrap(), "two");
+
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let _bound = UnixListener::bind(&socket).unwrap();
+        assert!(replace(&socket, "two").is_err());
+        assert!(!socket.is_file());
     }
 }
