@@ -247,6 +247,8 @@ pub(crate) fn sealing_key(text: &str) -> Result<SealingKey, String> {
 mod tests {
     use std::io::Write as _;
 
+    use clap::{Args as _, FromArgMatches as _};
+
     use super::*;
 
     fn load(
@@ -285,6 +287,26 @@ mod tests {
             .map(|(name, value)| (name.as_str(), *value))
             .collect();
         load(&ServeFlags::default(), &Flags::default(), &environment)
+    }
+
+    /// One that is not would be taken and forgotten, or be taken for another.
+    #[test]
+    fn every_flag_is_the_setting_of_its_name() {
+        let command = clap::Command::new("flags").no_binary_name(true);
+        let command = ServeFlags::augment_args(Flags::augment_args(command));
+        let flags = command.get_arguments().filter_map(clap::Arg::get_long);
+        let flags: Vec<_> = flags.map(str::to_owned).collect();
+        let said = flags.iter().map(|flag| format!("--{flag}={flag}"));
+        let said = command.try_get_matches_from(said).unwrap();
+        let serve = ServeFlags::from_arg_matches(&said).unwrap();
+        let global = Flags::from_arg_matches(&said).unwrap();
+        let named: Vec<_> = global.named().into_iter().chain(serve.named()).collect();
+        for (name, said) in &named {
+            assert_eq!(said.as_deref(), Some(*name));
+        }
+        // `config` alone is none: it says where the others stand.
+        assert_eq!(global.config.as_deref(), Some("config"));
+        assert_eq!(named.len() + 1, flags.len(), "{flags:?}");
     }
 
     #[test]
