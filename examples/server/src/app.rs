@@ -43,7 +43,7 @@ pub(crate) struct App {
     /// Checks passwords, in a pool of its own.
     pub(crate) passwords: Passwords,
     /// What goes on behind answers that were given, and changes whose callers may hang up.
-    pub(crate) afterwards: UnderWay,
+    pub(crate) under_way: UnderWay,
     /// The families of routes.
     pub(crate) realms: Arc<Realms>,
     /// Tells what orgs have configured to those who hold it in memory.
@@ -64,11 +64,6 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// For a change that is to go on if its caller hangs up.
-    pub(crate) fn under_way(&self) -> UnderWay {
-        self.afterwards.clone()
-    }
-
     /// Registers and revokes the OAuth clients of orgs.
     pub(crate) fn clients(&self) -> OAuthClients {
         let store = Arc::<SqliteStore>::clone(&self.store);

@@ -154,8 +154,8 @@ pub(crate) async fn run(settings: Settings, demo: Option<DemoWish>) -> Result<()
     }
 
     let served = server.await;
-    // In this order: what is still under way may mail something, and is written down.
-    app.afterwards.finish().await;
+    // In this order: what is still under way may mail something, and leaves events for the audit trail.
+    app.under_way.finish().await;
     post.delivery.finish().await;
     background.finish().await;
     drop(app);

@@ -199,7 +199,7 @@ impl Foundation {
             accounts: Accounts::new(self.gate.clone(), store.clone(), passwords, mailer, audit()),
             password_policy: Arc::new(password_policy()),
             sessions: Sessions::new(self.gate.clone(), store, audit()),
-            afterwards: UnderWay::default(),
+            under_way: UnderWay::default(),
             gate: self.gate.clone(),
             store: Arc::clone(&self.store),
             orgs: Arc::new(Orgs::new(

@@ -109,7 +109,7 @@ impl Comer {
         tenant: Option<TenantId>,
     ) -> Result<TokenResponse, Failure> {
         let (app, audience) = (app.clone(), audience.to_owned());
-        settled(app.under_way(), async move {
+        settled(app.under_way.clone(), async move {
             let mut new = self.session(&login, client);
             if let Some(tenant) = &tenant {
                 new = new.in_tenant(tenant.clone());

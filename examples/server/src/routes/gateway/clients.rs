@@ -85,7 +85,7 @@ pub(super) async fn register(
     let clients = site.app.clients();
     let request = clients.request(tenant, member.user.clone(), scopes);
     let request = request.named(&*new.name);
-    let minted = settled(site.app.under_way(), async move {
+    let minted = settled(site.app.under_way.clone(), async move {
         Ok(clients.register(request, &authority).await?)
     })
     .await?;
@@ -105,7 +105,7 @@ pub(super) async fn remove(
     member: Member,
     Path(path): Path<ClientPath>,
 ) -> Result<StatusCode, Failure> {
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (tenant, by) = (member.tenant.id(), Some(&member.user));
         let clients = site.app.clients();
         clients.revoke(tenant, &path.client_id, by).await?;

@@ -62,7 +62,7 @@ pub(super) async fn add(
     name("name", &new.name)?;
     let kind = new.kind.unwrap_or_else(|| Connector::BUILT_IN.to_owned());
     one_of("type", &kind, &Connector::TYPES)?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let app = &site.app;
         let connector = Connector {
             id: new_id()?,
@@ -98,7 +98,7 @@ pub(super) async fn remove(
     member: Member,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, tenant) = (&site.app, member.tenant.id());
         let now = app.gate.clock().now();
         if !app.product.delete_connector(tenant, &id, now).await? {

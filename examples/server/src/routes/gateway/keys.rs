@@ -105,7 +105,7 @@ pub(super) async fn mint(
     let authority = Authority::of(&member.principal, &app.realms.gateway);
     let request = MintRequest::new(BRAND, tenant, member.user.clone(), scopes).named(&*new.name);
     let issuer = app.credentials.clone();
-    let minted = settled(site.app.under_way(), async move {
+    let minted = settled(site.app.under_way.clone(), async move {
         Ok(issuer.mint(request, &authority).await?)
     })
     .await?;
@@ -125,7 +125,7 @@ pub(super) async fn revoke(
     member: Member,
     Path(prefix): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (tenant, by) = (member.tenant.id(), Some(&member.user));
         let issuer = &site.app.credentials;
         issuer

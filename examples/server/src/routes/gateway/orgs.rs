@@ -96,7 +96,7 @@ pub(super) async fn create(
     Json(new): Json<NewOrg>,
 ) -> Result<(StatusCode, axum::Json<OrgView>), Failure> {
     slug("slug", &new.slug)?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let app = &site.app;
         let id = random_id(IdAlphabet::LowerAlphanumeric, ID_LENGTH)?;
         let id = TenantId::new(format!("ten_{id}"))?;

@@ -152,7 +152,7 @@ pub(super) async fn put(
         }
     };
     let config = new.checked(&site.app, default_scope)?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, tenant) = (&site.app, member.tenant.id());
         let now = app.gate.clock().now();
         app.product.put_sso(tenant, &config, now).await?;
@@ -169,7 +169,7 @@ pub(super) async fn remove(
     State(site): State<Site>,
     member: Member,
 ) -> Result<StatusCode, Failure> {
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, tenant) = (&site.app, member.tenant.id());
         let issuer = app.product.delete_sso(tenant).await?;
         let issuer = issuer.ok_or(ErrorCode::NotFound)?;

@@ -35,7 +35,7 @@ pub(super) async fn login(
     comer: Comer,
     Json(credentials): Json<Credentials>,
 ) -> Result<Response, Failure> {
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let app = &site.app;
         let login = comer.check(app, credentials).await?;
         let opened = app.sessions.open(comer.session(&login, CLIENT)).await;
@@ -58,7 +58,7 @@ pub(super) async fn refresh(
         Presented::Nothing => return Err(Cause::RefreshMissing.into()),
         Presented::Unreadable => Err(Cause::RefreshInvalid.into()),
         Presented::One(token) => {
-            settled(site.app.under_way(), async move {
+            settled(site.app.under_way.clone(), async move {
                 carry_on(&site.app, &token, source).await
             })
             .await
@@ -85,7 +85,7 @@ pub(super) async fn logout(
     let tokens: Vec<_> = tokens.map(|token| Zeroizing::new(token.to_vec())).collect();
     if !tokens.is_empty() {
         // An error leaves the cookie where it is: the session may live on, and can be ended by another try.
-        settled(site.app.under_way(), async move {
+        settled(site.app.under_way.clone(), async move {
             for token in &tokens {
                 site.app.sessions.end(token, source).await?;
             }

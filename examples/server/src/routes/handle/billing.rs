@@ -124,7 +124,7 @@ pub(super) async fn complete(
     let checkout = app.product.checkout(&id, &person.user, now).await?;
     let checkout = checkout.ok_or(ErrorCode::NotFound)?;
     let tenant = owned(&site, &person, TenantRef::Id(&checkout.tenant)).await?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let app = &site.app;
         let (product, user) = (&app.product, &person.user);
         if !product.mark_checkout(&checkout.id, user, true).await? {

@@ -57,7 +57,7 @@ pub(super) async fn put(
             "No verified account has this mail address",
         )
     })?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, tenant) = (&site.app, member.tenant.id());
         let changed = app
             .store
@@ -88,7 +88,7 @@ pub(super) async fn remove(
     email("email", &leaving.email)?;
     let account = site.app.store.account_by_email(&leaving.email).await?;
     let account = account.ok_or(ErrorCode::NotFound)?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, tenant) = (&site.app, member.tenant.id());
         let removed = app.store.remove_member(tenant, &account.id, OWNER).await?;
         match app.gate.changes().publish(removed) {

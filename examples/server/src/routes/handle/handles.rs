@@ -88,7 +88,7 @@ pub(super) async fn create(
     if let Some(chosen) = &new.display_name {
         name("displayName", chosen)?;
     }
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let app = &site.app;
         let id = random_id(IdAlphabet::LowerAlphanumeric, ID_LENGTH)?;
         let id = TenantId::new(format!("ten_{id}"))?;

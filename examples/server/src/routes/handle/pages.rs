@@ -196,7 +196,7 @@ pub(super) async fn mint(
     let expires_at = expiry("expiresInDays", &days, MAX_DAYS, now)?;
     let page = own(&site, &member, &path.page).await?;
     let code = PurchaseCode::generate()?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, tenant) = (&site.app, member.tenant.id());
         let by = &member.user;
         let minted = app

@@ -120,7 +120,7 @@ pub(super) async fn mint(
         .named(&*new.name)
         .expiring_at(Some(expires_at));
     let issuer = app.credentials.clone();
-    let minted = settled(site.app.under_way(), async move {
+    let minted = settled(site.app.under_way.clone(), async move {
         Ok(issuer.mint(request, &authority).await?)
     })
     .await?;
@@ -142,7 +142,7 @@ pub(super) async fn revoke(
     member: Member,
     Path(path): Path<TokenPath>,
 ) -> Result<StatusCode, Failure> {
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (tenant, by) = (member.tenant.id(), Some(&member.user));
         let issuer = &site.app.credentials;
         issuer
@@ -162,7 +162,7 @@ pub(super) async fn rotate(
 ) -> Result<axum::Json<RotatedToken>, Failure> {
     let grace = body.grace()?;
     let authority = Authority::of(&member.principal, &site.app.realms.handle);
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (tenant, id) = (member.tenant.id(), path.token_id);
         let issuer = &site.app.credentials;
         let rotated = issuer.rotate(BRAND, tenant, &id, grace, &authority).await?;

@@ -128,7 +128,7 @@ pub(super) async fn buy(
     let code = Zeroizing::new(purchase.code);
     let code = PurchaseCode::read(&code)
         .ok_or_else(|| Failure::out_of_range("code", "must be 22 of A-Z, a-z and 0-9"))?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let app = &site.app;
         let now = app.gate.clock().now();
         let redeemed = app.product.redeem(&code, visitor(&caller)?, now).await?;

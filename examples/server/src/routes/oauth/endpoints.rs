@@ -43,7 +43,9 @@ pub(super) async fn revoke(
         let ask = received.ask(async |request| oauth.revoke(&request).await);
         Ok(ask.await)
     };
-    settled(site.app.under_way(), revoking).await.map(answered)
+    settled(site.app.under_way.clone(), revoking)
+        .await
+        .map(answered)
 }
 
 /// `POST /oauth/introspect` (RFC 7662)

@@ -302,7 +302,7 @@ async fn app(
     let listeners: [Arc<dyn OrgListener>; 2] = [Arc::new(providers), connectors.clone()];
     let passwords = Passwords::start(hashing()).unwrap();
     App {
-        afterwards: crate::web::UnderWay::default(),
+        under_way: crate::web::UnderWay::default(),
         accounts: Accounts::new(
             gate.clone(),
             store.clone(),

@@ -108,8 +108,7 @@ pub(super) async fn sign_up(
     let called = new.name.unwrap_or_default();
     let signed_up = app.accounts.sign_up(&new.email, password, &called, source);
     let afterwards = signed_up.await?;
-    let under_way = &site.app.afterwards;
-    under_way.later("a sign-up", async move {
+    site.app.under_way.later("a sign-up", async move {
         if let SignedUp::New(account) = afterwards.await? {
             let wished = new.workspace.unwrap_or(account.email);
             found(&app, &account.id, &wished).await;
@@ -129,7 +128,7 @@ pub(super) async fn verify_email(
     let token = Zeroizing::new(wish.token);
     let password = wish.password.map(|password| chosen(&site.app, password));
     let password = password.transpose()?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let app = &site.app;
         let verified = app.accounts.verify_email(&token, password, source);
         let account = verified.await?;
@@ -152,7 +151,7 @@ pub(super) async fn resend_verification(
     let accounts = &site.app.accounts;
     let resent = accounts.resend_verification(&wish.email, password, source);
     let resent = resent.await?;
-    site.app.afterwards.later("a verification mail", resent);
+    site.app.under_way.later("a verification mail", resent);
     Ok(ACCEPTED)
 }
 
@@ -165,7 +164,7 @@ pub(super) async fn forgot_password(
 ) -> Result<Answer, Failure> {
     let asked = site.app.accounts.forgot_password(&wish.email, source);
     let asked = asked.await?;
-    site.app.afterwards.later("a password mail", asked);
+    site.app.under_way.later("a password mail", asked);
     Ok(ACCEPTED)
 }
 
@@ -178,7 +177,7 @@ pub(super) async fn reset_password(
 ) -> Result<StatusCode, Failure> {
     let token = Zeroizing::new(wish.token);
     let password = chosen(&site.app, wish.password)?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let accounts = &site.app.accounts;
         accounts.reset_password(&token, password, source).await?;
         Ok(StatusCode::NO_CONTENT)
@@ -196,7 +195,7 @@ pub(super) async fn change_password(
 ) -> Result<Response, Failure> {
     let current = Zeroizing::new(change.current_password);
     let new = chosen(&site.app, change.new_password)?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, user) = (&site.app, &member.user);
         let session = member.principal.session();
         let accounts = &app.accounts;

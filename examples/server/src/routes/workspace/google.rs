@@ -81,7 +81,7 @@ pub(super) async fn callback(
         source,
     };
     // The code is good for one time: whatever it leads to is done, even if nobody waits for it any more.
-    let token = settled(site.app.under_way(), async move {
+    let token = settled(site.app.under_way.clone(), async move {
         log_in(&site.app, &returned).await
     })
     .await;

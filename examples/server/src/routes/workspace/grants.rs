@@ -40,7 +40,7 @@ pub(super) async fn unlink(
     member: Member,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let app = &site.app;
         match app.store.unlink_login(&member.user, &id).await? {
             UnlinkOutcome::Unlinked => {}

@@ -80,7 +80,7 @@ pub(super) async fn invite(
 ) -> Result<(StatusCode, axum::Json<InviteView>), Failure> {
     email("email", &new.email)?;
     one_of("role", &new.role, &ROLES)?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let app = &site.app;
         still_admin(app, &member).await?;
         let (by, roles) = (&member.principal, app.realms.workspace.roles());
@@ -99,7 +99,7 @@ pub(super) async fn withdraw(
     member: Member,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         still_admin(&site.app, &member).await?;
         let accounts = &site.app.accounts;
         accounts
@@ -120,7 +120,7 @@ pub(super) async fn accept(
     let policy = &site.app.password_policy;
     let password = acceptance.password.map(|password| policy.accept(password));
     let password = password.transpose().map_err(AuthError::from)?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (accounts, roles) = (&site.app.accounts, site.app.realms.workspace.roles());
         let name = acceptance.name.unwrap_or_default();
         let accepted = accounts.accept_invite(&acceptance.token, roles, &name, password, source);

@@ -148,7 +148,7 @@ pub(crate) async fn mint_for(
         .named(&*new.name)
         .expiring_at(expires_at);
     let issuer = app.credentials.clone();
-    let minted = settled(app.under_way(), async move {
+    let minted = settled(app.under_way.clone(), async move {
         Ok(issuer.mint(request, &authority).await?)
     })
     .await?;
@@ -186,7 +186,7 @@ pub(super) async fn revoke(
 pub(crate) async fn revoke_for(app: &App, member: Member, prefix: &str) -> Result<(), Failure> {
     let key = changeable(app, &member, prefix).await?;
     let issuer = app.credentials.clone();
-    settled(app.under_way(), async move {
+    settled(app.under_way.clone(), async move {
         let (tenant, id) = (member.tenant.id(), key.id.as_str());
         issuer
             .revoke(SecretKind::ApiKey, tenant, id, Some(&member.user))
@@ -206,7 +206,7 @@ pub(super) async fn rotate(
     let grace = body.grace()?;
     let key = changeable(&site.app, &member, &prefix).await?;
     let authority = Authority::of(&member.principal, &site.app.realms.workspace);
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (tenant, id) = (member.tenant.id(), key.id.as_str());
         let issuer = &site.app.credentials;
         let rotated = issuer.rotate(BRAND, tenant, id, grace, &authority).await?;

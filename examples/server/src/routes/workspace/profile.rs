@@ -115,7 +115,7 @@ pub(super) async fn change(
         product: notifications.product,
         weekly_digest: notifications.weekly_digest,
     };
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, user) = (&site.app, &member.user);
         if let Some(chosen) = &new.name
             && !app.store.set_name(user, chosen).await?

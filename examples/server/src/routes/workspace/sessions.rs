@@ -61,7 +61,7 @@ pub(super) async fn end(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
     let id = SessionId::new(id).map_err(|_| ErrorCode::NotFound)?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let app = &site.app;
         let session = app.store.session(&id).await?;
         let is_reached = session.is_some_and(|session| reaches(&member, &session));

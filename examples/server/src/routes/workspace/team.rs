@@ -86,7 +86,7 @@ pub(super) async fn change(
     Json(new): Json<NewRole>,
 ) -> Result<axum::Json<TeamMember>, Failure> {
     one_of("role", &new.role, &ROLES)?;
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, tenant) = (&site.app, member.tenant.id());
         let (account, held) = colleague(app, &member, &user).await?;
         let (user, role) = (&account.id, new.role);
@@ -121,7 +121,7 @@ pub(super) async fn remove(
     member: Member,
     Path(user): Path<String>,
 ) -> Result<axum::Json<Removed>, Failure> {
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, tenant) = (&site.app, member.tenant.id());
         let (account, _) = colleague(app, &member, &user).await?;
         let user = &account.id;
@@ -163,7 +163,7 @@ pub(super) async fn revoke_keys(
     member: Member,
     Path(user): Path<String>,
 ) -> Result<axum::Json<RevokedKeys>, Failure> {
-    settled(site.app.under_way(), async move {
+    settled(site.app.under_way.clone(), async move {
         let (app, tenant) = (&site.app, member.tenant.id());
         still_admin(app, &member).await?;
         let account = known(app, tenant, &user).await?;
