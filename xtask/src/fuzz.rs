@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: each fuzz target for a while.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
@@ -63,29 +63,13 @@ fn check() -> Result<(), Failure> {
     };
     workspace::show(cargo("build").arg("--bins"))?;
     for target in targets()? {
-        let seeds = seeds(&target)?;
+        let seeds = files(&seeds(&target))?;
         // Given no file, a target would start to look for inputs.
         if !seeds.is_empty() {
             workspace::show(cargo("run").args(["--bin", &target, "--"]).args(seeds))?;
         }
     }
     Ok(())
-}
-
-fn seeds(target: &str) -> Result<Vec<PathBuf>, Failure> {
-    let folder = workspace::root().join("fuzz/seeds").join(target);
-    let read = |source| Failure::Read {
-        path: folder.clone(),
-        source,
-    };
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(read(error)),
-    };
-    entries
-        .map(|entry| entry.map(|entry| entry.path()).map_err(read))
-        .collect()
 }
 
 /// `[target] [seconds]`, either of them left out: a name never begins with a digit.
@@ -111,25 +95,36 @@ fn seconds(text: &str) -> Result<u64, Failure> {
 
 /// The targets are the files of `fuzz/fuzz_targets`.
 fn targets() -> Result<Vec<String>, Failure> {
-    let folder = workspace::root().join("fuzz/fuzz_targets");
+    let paths = files(&workspace::root().join("fuzz/fuzz_targets"))?;
+    Ok(paths
+        .iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into()))
+        .collect())
+}
+
+/// The inputs that a target starts from; some have none.
+fn seeds(target: &str) -> PathBuf {
+    workspace::root().join("fuzz/seeds").join(target)
+}
+
+/// What is in a folder, in order; nothing where there is none.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let read = |source| Failure::Read {
-        path: folder.clone(),
+        path: folder.to_owned(),
         source,
     };
-    let entries = match std::fs::read_dir(&folder) {
+    let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(read(error)),
     };
-    let mut names = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(read)?.path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into()));
-        }
-    }
-    names.sort();
-    Ok(names)
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(read)?;
+    paths.sort();
+    Ok(paths)
 }
 
 /// Where a target keeps what it finds, and the inputs it starts from, if there are any.
@@ -139,7 +134,7 @@ fn corpora(target: &str) -> Result<(PathBuf, Option<PathBuf>), Failure> {
         path: corpus.clone(),
         source,
     })?;
-    let seeds = workspace::root().join("fuzz/seeds").join(target);
+    let seeds = seeds(target);
     Ok((corpus, seeds.is_dir().then_some(seeds)))
 }
 
