@@ -78,6 +78,7 @@ pub const FLOOD: &[(&str, &str)] = &[
     ("p50_us", "a good call in the flood, median"),
     ("p99_us", "a good call in the flood, p99"),
     ("p99_ratio", "p99 in the flood beside quiet"),
+    ("urgent", "good callers that ran before the server"),
     ("attack_rps", "bad credentials a second"),
     ("memory_growth_bytes", "memory at the end less at half time"),
     ("argon2_runs", "argon2 runs for credentials"),

@@ -217,17 +217,16 @@ impl<R> After<R> {
 
     /// Finishes what the service answered.
     #[inline]
-    pub(crate) fn finish<B>(&self, mut response: Response<B>) -> Response<B>
+    pub(crate) fn finish<B>(&self, response: &mut Response<B>)
     where
         R: RenderRefusal<B>,
     {
-        match HandlerRefusal::take(&mut response) {
-            Some(error) => response = render::replace(response, self.render(error)),
-            None => render::put_set_cookie(&mut response, &self.fields),
+        match HandlerRefusal::take(response) {
+            Some(error) => render::replace(response, self.render(error)),
+            None => render::put_set_cookie(response, &self.fields),
         }
-        render::put_answer_fields(&mut response, &self.fields);
-        self.put_cors(&mut response);
-        response
+        render::put_answer_fields(response, &self.fields);
+        self.put_cors(response);
     }
 
     /// The answer to a preflight (Fetch, "CORS-preflight fetch").
@@ -299,6 +298,11 @@ mod tests {
         after
     }
 
+    fn finished(after: &After<HttpRefusal>, mut response: Response<Bytes>) -> Response<Bytes> {
+        after.finish(&mut response);
+        response
+    }
+
     fn cookies(response: &Response<Bytes>) -> Vec<&[u8]> {
         let lines = response.headers().get_all(SET_COOKIE).iter();
         lines.map(HeaderValue::as_bytes).collect()
@@ -310,7 +314,7 @@ mod tests {
         let mut answered = Response::new(Bytes::new());
         let own = HeaderValue::from_static("theme=dark");
         answered.headers_mut().insert(SET_COOKIE, own);
-        let response = after.finish(answered);
+        let response = finished(&after, answered);
         let expected: [&[u8]; 2] = [b"theme=dark", b"__Host-visitor=topsecret; Secure"];
         assert_eq!(cookies(&response), expected);
         assert!(!format!("{:?} {after:?}", response.headers()).contains("topsecret"));
@@ -325,7 +329,7 @@ mod tests {
             answered.headers_mut().append(SET_COOKIE, own);
         }
         let expected: [&[u8]; 2] = [b"theme=dark", b"__Host-visitor=new; Secure"];
-        assert_eq!(cookies(&after.finish(answered)), expected);
+        assert_eq!(cookies(&finished(&after, answered)), expected);
     }
 
     /// RFC 9111 §7.3, RFC 9213 §2.2: a cache would hand the cookie to others.
@@ -349,7 +353,7 @@ mod tests {
                 let value = HeaderValue::from_static(value);
                 answered.headers_mut().append(name, value);
             }
-            let response = with_cookie(line).await.finish(answered);
+            let response = finished(&with_cookie(line).await, answered);
             let said = |name| {
                 let lines = response.headers().get_all(name).iter();
                 let lines: Vec<_> = lines.map(|line| line.to_str().unwrap()).collect();
@@ -367,7 +371,7 @@ mod tests {
         let mut answered = Response::new(Bytes::new());
         let refusal = HandlerRefusal::new(ErrorCode::Conflict.into());
         answered.extensions_mut().insert(refusal);
-        let response = after.finish(answered);
+        let response = finished(&after, answered);
         assert_eq!(response.status(), StatusCode::CONFLICT);
         assert!(cookies(&response).is_empty());
     }
@@ -375,7 +379,8 @@ mod tests {
     #[tokio::test]
     async fn without_one_and_with_one_that_is_no_field_nothing_is_added() {
         for line in [None, Some("a=b\r\nx-evil: c")] {
-            let response = with_cookie(line).await.finish(Response::new(Bytes::new()));
+            let after = with_cookie(line).await;
+            let response = finished(&after, Response::new(Bytes::new()));
             assert!(cookies(&response).is_empty(), "{line:?}");
         }
     }

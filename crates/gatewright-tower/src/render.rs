@@ -87,10 +87,12 @@ pub(crate) fn put_copies<B>(
 #[inline]
 pub(crate) fn put_answer_fields<B>(response: &mut Response<B>, fields: &AnswerFields) {
     // Each fails only past 24,576 fields, a response that no server sends.
-    if fields.is_private()
-        && let Ok(entry) = response.headers_mut().try_entry(CACHE_CONTROL)
-    {
-        let _ = entry.or_try_insert(const { HeaderValue::from_static("no-store") });
+    let headers = response.headers_mut();
+    if fields.is_private() && !headers.contains_key(CACHE_CONTROL) {
+        let _ = headers.try_insert(
+            CACHE_CONTROL,
+            const { HeaderValue::from_static("no-store") },
+        );
     }
     if let Some(value) = fields.vary() {
         let value = HeaderValue::from_static(value);
@@ -174,11 +176,10 @@ impl HandlerRefusal {
 }
 
 /// Puts `refusal` in the place of what a handler answered.
-pub(crate) fn replace<B>(answered: Response<B>, mut refusal: Response<B>) -> Response<B> {
-    let (mut parts, _) = answered.into_parts();
+pub(crate) fn replace<B>(answered: &mut Response<B>, mut refusal: Response<B>) {
+    let mut headers = std::mem::take(answered.headers_mut());
     let fresh = std::mem::take(refusal.headers_mut());
-    let stale: Vec<HeaderName> = parts
-        .headers
+    let stale: Vec<HeaderName> = headers
         .keys()
         .filter(|name| {
             let name = name.as_str();
@@ -187,15 +188,14 @@ pub(crate) fn replace<B>(answered: Response<B>, mut refusal: Response<B>) -> Res
         .cloned()
         .collect();
     for name in stale {
-        parts.headers.remove(name);
+        headers.remove(name);
     }
-    parts.headers.extend(fresh);
-    parts
-        .extensions
-        .extend(std::mem::take(refusal.extensions_mut()));
-    *refusal.headers_mut() = parts.headers;
-    *refusal.extensions_mut() = parts.extensions;
-    refusal
+    headers.extend(fresh);
+    let mut extensions = std::mem::take(answered.extensions_mut());
+    extensions.extend(std::mem::take(refusal.extensions_mut()));
+    *refusal.headers_mut() = headers;
+    *refusal.extensions_mut() = extensions;
+    *answered = refusal;
 }
 
 #[cfg(test)]
@@ -225,7 +225,8 @@ mod tests {
         refusal
             .headers_mut()
             .append("www-authenticate", HeaderValue::from_static("New"));
-        let response = replace(answered, refusal);
+        replace(&mut answered, refusal);
+        let response = answered;
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         assert_eq!(response.body(), "new");
         let mut fields: Vec<_> = response

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::connection::Connection;
 use crate::server::Credentials;
-use crate::setting;
+use crate::{has_classes, setting};
 
 /// What a connection sends, one after another.
 const KINDS: [&str; 8] = [
@@ -57,12 +57,12 @@ pub(crate) fn start(server: SocketAddr, credentials: &Credentials, secs: u64) ->
         expired: credentials.expired.clone(),
     };
     let program = std::env::current_exe().expect("a path");
-    let mut command = if setting("FLOOD_IDLE", 1) == 0 {
-        Command::new(program)
-    } else {
+    let mut command = if has_classes() {
         let mut idle = Command::new("chrt");
         idle.args(["--idle", "0"]).arg(program);
         idle
+    } else {
+        Command::new(program)
     };
     let mut child = command
         .arg("attack")

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
+use crate::has_classes;
 
 /// Where they call from: the flood's address, and another.
 const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)];
@@ -16,23 +18,47 @@ const PER_SEC: u64 = 100;
 pub(crate) struct Waits {
     sorted: Vec<f64>,
     pub(crate) failures: usize,
+    /// How many of the callers ran as soon as they could.
+    pub(crate) urgent: usize,
+}
+
+/// What one caller saw.
+struct Caller {
+    /// How long each call took, in microseconds, and whether it was answered with 200.
+    calls: Vec<(f64, bool)>,
+    urgent: bool,
 }
 
 /// Calls for so many seconds, from both addresses at once.
 pub(crate) fn call(server: SocketAddr, credentials: &[String], secs: u64) -> Waits {
-    let waits: Vec<Vec<(f64, bool)>> = std::thread::scope(|scope| {
+    let callers = std::thread::scope(|scope| {
         let callers = ADDRESSES.map(|from| {
-            scope.spawn(move || steadily(&mut Connection::open(from, server), credentials, secs))
+            scope.spawn(move || Caller {
+                urgent: has_classes() && hurry(),
+                calls: steadily(&mut Connection::open(from, server), credentials, secs),
+            })
         });
-        let waits = callers.map(|caller| caller.join().expect("a caller"));
-        waits.into()
+        callers.map(|caller| caller.join().expect("a caller"))
     });
-    let mut sorted: Vec<f64> = waits.iter().flatten().map(|(wait, _)| *wait).collect();
+    let calls = || callers.iter().flat_map(|caller| &caller.calls);
+    let mut sorted: Vec<f64> = calls().map(|(wait, _)| *wait).collect();
     sorted.sort_by(f64::total_cmp);
     Waits {
         sorted,
-        failures: waits.iter().flatten().filter(|(_, good)| !good).count(),
+        failures: calls().filter(|(_, good)| !good).count(),
+        urgent: callers.iter().filter(|caller| caller.urgent).count(),
     }
+}
+
+/// Has this thread run as soon as it can, whatever the server does (`SCHED_FIFO`), and answers whether the system allows it.
+fn hurry() -> bool {
+    let Ok(thread) = std::fs::read_link("/proc/thread-self") else {
+        return false;
+    };
+    let mut class = Command::new("chrt");
+    class.args(["--fifo", "--pid", "1"]);
+    class.args(thread.file_name()).stderr(Stdio::null());
+    class.status().is_ok_and(|status| status.success())
 }
 
 /// One call every so often, whether or not the last one was quick. A call that could not begin in time, since the answer

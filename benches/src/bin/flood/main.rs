@@ -7,15 +7,17 @@
 //!
 //! Starts the reference server, calls `/whoami` 200 times a second for 30 s, then for 30 s more beside the flood, and
 //! writes the figures down. The path of the server may be given; the environment may set `FLOOD_SECS`,
-//! `FLOOD_CONNECTIONS` (32) and `FLOOD_IDLE` (1).
+//! `FLOOD_CONNECTIONS` (32) and `FLOOD_CLASSES` (1).
 //!
 //! Half of the good calls come from the address that the flood comes from, half from another, each with an API key, a
-//! personal access token and a JWT in turn. The flood comes from a process of its own: on the same machine it would
-//! otherwise take the server's processor time, which an attacker elsewhere cannot. So it runs in the scheduler's idle class
-//! (`SCHED_IDLE`), gets what the server and the good callers leave, and gives a core up as soon as one of them wakes. A
-//! process that is only nice keeps it for some milliseconds more. It still takes caches and memory bandwidth: the ratio of
-//! the two p99 is an upper bound. With `FLOOD_IDLE=0` it measures how the system shares its cores out, more than it measures
-//! the server.
+//! personal access token and a JWT in turn. The flood comes from a process of its own.
+//!
+//! Callers elsewhere neither take the server's processor time nor wait for it. So the flood runs in the scheduler's idle class
+//! (`SCHED_IDLE`), gets what the others leave, and gives a core up as soon as one of them wakes; a process that is only nice
+//! keeps it for some milliseconds more. Good callers run before the server (`SCHED_FIFO`), where the system allows it, which
+//! is a right of root's: their time ends when the answer is there, and not when the server has a core to spare. The flood
+//! still takes caches and memory bandwidth: the ratio of the two p99 is an upper bound. With `FLOOD_CLASSES=0` it measures how
+//! the system shares its cores out, more than it measures the server.
 //!
 //! Rate limits are off, or the good callers would be over theirs; the limiter of failures has no switch. The log is
 //! written at its default level, to nowhere.
@@ -44,6 +46,11 @@ fn main() {
 /// A number from the environment.
 pub(crate) fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect(name))
+}
+
+/// Whether callers run in classes of the scheduler's other than the server's.
+pub(crate) fn has_classes() -> bool {
+    setting("FLOOD_CLASSES", 1) != 0
 }
 
 fn bench(program: Option<PathBuf>) {
@@ -84,6 +91,8 @@ fn bench(program: Option<PathBuf>) {
     record("flood_quiet_p50_us", quiet.percentile(50.0), "us");
     record("flood_p99_us", flood.percentile(99.0), "us");
     record("flood_p50_us", flood.percentile(50.0), "us");
+    let urgent = quiet.urgent.min(flood.urgent);
+    record("flood_urgent", urgent as f64, "callers");
     record("flood_attack_rps", per_sec, "requests/s");
     record(
         "flood_memory_growth_bytes",

@@ -104,8 +104,11 @@ where
                     }
                 }
                 StateProjection::Serving { future } => {
-                    let response = ready!(future.poll(context))?;
-                    return Poll::Ready(Ok(this.after.finish(response)));
+                    let mut answered = future.poll(context);
+                    if let Poll::Ready(Ok(response)) = &mut answered {
+                        this.after.finish(response);
+                    }
+                    return answered;
                 }
                 StateProjection::Refused { error } => {
                     return Poll::Ready(Ok(this.after.refusal(error.clone())));
