@@ -84,6 +84,15 @@ fn steadily(connection: &mut Connection, credentials: &[String], secs: u64) -> V
 }
 
 impl Waits {
+    /// Those of two times together.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.sorted.extend(other.sorted);
+        self.sorted.sort_by(f64::total_cmp);
+        self.failures += other.failures;
+        self.urgent = self.urgent.min(other.urgent);
+        self
+    }
+
     /// The wait that so many percent of the calls did not exceed.
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         let rank = (self.sorted.len() as f64 * percent / 100.0).ceil() as usize;

@@ -5,9 +5,9 @@
 //! cargo run --release --manifest-path benches/Cargo.toml --bin flood
 //! ```
 //!
-//! Starts the reference server, calls `/whoami` 200 times a second for 30 s, then for 30 s more beside the flood, and
-//! writes the figures down. The path of the server may be given; the environment may set `FLOOD_SECS`,
-//! `FLOOD_CONNECTIONS` (32) and `FLOOD_CLASSES` (1).
+//! Starts the reference server, calls `/whoami` 200 times a second for 30 s beside the flood, and for 30 s in quiet, half of
+//! them before and half of them after, and writes the figures down. The path of the server may be given; the environment may
+//! set `FLOOD_SECS`, `FLOOD_CONNECTIONS` (32) and `FLOOD_CLASSES` (1).
 //!
 //! Half of the good calls come from the address that the flood comes from, half from another, each with an API key, a
 //! personal access token and a JWT in turn. The flood comes from a process of its own.
@@ -67,8 +67,8 @@ fn bench(program: Option<PathBuf>) {
     let call = |secs| good::call(server.address, &good, secs);
     call(2);
 
-    let quiet = call(secs);
-    println!("quiet: {quiet}");
+    let before = call(secs / 2);
+    println!("quiet, before: {before}");
 
     let (proofs, threads) = (server.proofs(), server.threads());
     let attack = attack::start(server.address, &credentials, secs + 2);
@@ -81,6 +81,9 @@ fn bench(program: Option<PathBuf>) {
     let (flood, memory) = flood;
     let answers = attack.wait();
     println!("flood: {flood}");
+    let after = call(secs - secs / 2);
+    println!("quiet, after: {after}");
+    let quiet = before.and(after);
     println!("resident MiB by the second: {}", series(&memory));
     print!("{answers}");
 
