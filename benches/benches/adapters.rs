@@ -71,6 +71,7 @@ fn routers(group: &mut Group<'_>, world: &World, key: &Presented, jwt: &Presente
         move || presented.request()
     };
     serve(group, "axum_bare", web::bare(), request(key));
+    serve(group, "axum_least", web::least(), request(key));
     serve(group, "axum_gate_key", web::guarded(world), request(key));
     serve(
         group,

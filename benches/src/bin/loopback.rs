@@ -27,6 +27,7 @@ fn main() -> io::Result<()> {
     let guarded = web::guarded(&world);
     let mut all = Vec::new();
     for (name, router, presented) in [
+        ("least", web::least(), Presented::key(&world)),
         ("key", guarded.clone(), Presented::key(&world)),
         ("pat", guarded.clone(), Presented::pat(&world)),
         ("jwt", guarded, Presented::jwt(&world, Algorithm::Rs256)),

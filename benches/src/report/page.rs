@@ -228,6 +228,7 @@ const ADAPTERS: &[(&str, &[(&str, &str)])] = &[
         "adapters/axum_bare",
         &[
             ("axum 0.8, bare", "adapters/axum_bare"),
+            ("… the least that a guard does", "adapters/axum_least"),
             ("… `GuardedRouter`, API key", "adapters/axum_gate_key"),
             ("… `GuardedRouter`, PAT", "adapters/axum_gate_pat"),
             ("… `GuardedRouter`, JWT", "adapters/axum_gate_jwt"),
@@ -282,6 +283,7 @@ fn adapters(run: &Measured) -> String {
 
 const LOOPBACK: &[(&str, &str)] = &[
     ("axum, bare", "bare"),
+    ("the least that a guard does", "least"),
     ("Gatewright, API key", "key"),
     ("Gatewright, PAT", "pat"),
     ("Gatewright, JWT RS256", "jwt"),

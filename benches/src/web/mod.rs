@@ -6,6 +6,7 @@
 //! the first request and not on each, as `axum::serve` does it.
 
 mod apps;
+mod least;
 mod rivals;
 mod routers;
 mod services;
@@ -21,6 +22,7 @@ use crate::fixture::TENANT;
 use gatewright_core::jwt::Algorithm;
 
 pub use apps::{app_bare, app_decoding, app_gated, app_request, app_routes};
+pub use least::least;
 pub use rivals::{
     axum_jwt_auth, axum07_bare, axum07_request, jwt_authorizer, oauth_resource_server,
 };

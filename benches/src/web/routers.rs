@@ -133,7 +133,7 @@ mod tests {
     use axum::body::Body;
     use tower::ServiceExt as _;
 
-    use super::super::Presented;
+    use super::super::{Presented, least};
     use super::*;
     use crate::block_on;
 
@@ -165,6 +165,7 @@ mod tests {
             Presented::jwt(&world, Algorithm::Rs256),
         ] {
             assert_eq!(status(bare(), &presented), 200);
+            assert_eq!(status(least(), &presented), 200);
             assert_eq!(status(guarded.clone(), &presented), 200);
             assert_eq!(status(guarded.clone(), &wrong(&presented)), 401);
         }
