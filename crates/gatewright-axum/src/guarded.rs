@@ -50,7 +50,6 @@ where
     fn call(self, request: Request, state: S) -> Self::Future {
         let Post { guard, source } = &*self.post;
         let (mut head, body) = request.into_parts();
-        let source = source(&head);
         let policy = guard.policy();
         let parameters;
         let tenant = match policy.tenant_parameter() {
@@ -61,7 +60,7 @@ where
                 parameters.and_then(|all| all.named(name)).map(Some)
             }
         };
-        let judged = guard.judge(&head, policy, tenant, source);
+        let judged = guard.judge(&head, policy, tenant, || source(&head));
         let mut service = HandlerCall::new(self.handler, state);
         GuardedFuture {
             response: judged.proceed(&mut service, head, body),

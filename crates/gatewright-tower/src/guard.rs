@@ -61,14 +61,15 @@ impl<R: Clone> Guard<R> {
     ///
     /// `policy` is this guard's [`policy`](Self::policy), as it stood when the request arrived. `tenant` is the decoded value of
     /// the path parameter that it names (one of the query is read here), or why there is none, which refuses all but a
-    /// preflight. `source` is the address that the request came from, as far as it is known and trusted.
+    /// preflight. `source` reads the address that the request came from, as far as it is known and trusted: not for a caller whom
+    /// memory knows, unless a limit goes by it.
     #[inline]
     pub fn judge(
         &self,
         head: &Parts,
         policy: Arc<CompiledPolicy>,
         tenant: Result<Option<&str>, AuthError>,
-        source: Option<IpAddr>,
+        source: impl Fn() -> Option<IpAddr> + Sync,
     ) -> Judged<R> {
         let query = head.uri.query();
         let (policy, named) = match policy.of_query(query) {
@@ -87,7 +88,7 @@ impl<R: Clone> Guard<R> {
             (Ok(named), Ok(tenant)) => {
                 let arrival = Arrival::new()
                     .tenant(named.as_deref().or(tenant))
-                    .source(source)
+                    .source_from(&source)
                     .query(query)
                     .safe_method(head.method.is_safe());
                 let fields = HeaderFields::new(&head.headers);

@@ -1,12 +1,13 @@
 //! What the gate must know of a request besides its credential.
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// The circumstances of a request, given by the adapter.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
     pub(super) tenant: Option<&'a str>,
-    pub(super) source: Option<IpAddr>,
+    pub(super) source: Source<'a>,
     pub(super) query: Option<&'a str>,
     pub(super) safe: bool,
 }
@@ -17,7 +18,7 @@ impl<'a> Arrival<'a> {
     pub const fn new() -> Self {
         Self {
             tenant: None,
-            source: None,
+            source: Source::Known(None),
             query: None,
             safe: false,
         }
@@ -34,7 +35,14 @@ impl<'a> Arrival<'a> {
     /// The address that the request came from: the socket's, or what a trusted proxy says of it.
     #[must_use]
     pub const fn source(mut self, address: Option<IpAddr>) -> Self {
-        self.source = address;
+        self.source = Source::Known(address);
+        self
+    }
+
+    /// The same, read when it is asked for: a caller whom memory knows is answered without it, unless a limit goes by it.
+    #[must_use]
+    pub const fn source_from(mut self, read: &'a (dyn Fn() -> Option<IpAddr> + Sync)) -> Self {
+        self.source = Source::From(read);
         self
     }
 
@@ -51,5 +59,33 @@ impl<'a> Arrival<'a> {
     pub const fn safe_method(mut self, safe: bool) -> Self {
         self.safe = safe;
         self
+    }
+}
+
+impl Default for Arrival<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Where a request came from, or who knows.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    Known(Option<IpAddr>),
+    From(&'a (dyn Fn() -> Option<IpAddr> + Sync)),
+}
+
+impl Source<'_> {
+    pub(super) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Known(address) => address,
+            Self::From(read) => read(),
+        }
+    }
+}
+
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address().fmt(f)
     }
 }

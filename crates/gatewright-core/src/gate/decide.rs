@@ -85,7 +85,7 @@ impl Shared {
         self.audit.record(
             AuditEvent::new(AuditKind::Denied, request.now)
                 .by(principal)
-                .from(request.source)
+                .from(request.source())
                 .because(shortfall.cause),
         );
         let refusal = AuthError::from(shortfall.cause).with_missing(shortfall.missing);
@@ -95,7 +95,7 @@ impl Shared {
     /// A caller who presents nothing, where that is enough.
     pub(super) fn admit_anonymous(&self, request: &Request<'_>) -> Admission {
         let limits = request.policy.realm().limits();
-        let source = request.source.map(SourceKey::new);
+        let source = request.source().map(SourceKey::new);
         match (limits.per_source, &source) {
             (Some(rate), Some(source)) => {
                 let parts = [source.as_bytes()];
@@ -132,7 +132,7 @@ impl Shared {
         };
         let tenant = principal.tenant();
         let tenant_id = tenant.map_or(&b""[..], |tenant| tenant.id().as_str().as_bytes());
-        let source = request.source.map(SourceKey::new);
+        let source = request.source().map(SourceKey::new);
         let source = source.as_ref().map_or(&b""[..], SourceKey::as_bytes);
 
         let of_ours: [&[u8]; 2] = [subject.as_bytes(), holder];

@@ -284,7 +284,7 @@ impl Asker {
     pub(super) fn new(request: &Request<'_>, issuer: &str) -> Self {
         let tenant = request.tenant.unwrap_or_default();
         Self {
-            source: request.source,
+            source: request.source(),
             about: format!("{tenant} {issuer}").into(),
         }
     }

@@ -110,7 +110,7 @@ impl Shared {
         if let Some(answer) = self.records.look(&key, judge).flatten() {
             return answer;
         }
-        if !is_proven && let Err(refusal) = self.not_blocked(request.source, id, request.nanos) {
+        if !is_proven && let Err(refusal) = self.not_blocked(request.source(), id, request.nanos) {
             return Admission::Ready(Err(refusal));
         }
         let presented = Arc::new(Presented {
@@ -150,10 +150,10 @@ impl Shared {
         }
         let id = presented.public_id();
         let refusal = self
-            .not_blocked(request.source, id, request.nanos)
+            .not_blocked(request.source(), id, request.nanos)
             .and_then(|()| {
                 self.might_be_right(record, text, digest, request.now)
-                    .map_err(|cause| self.failed(request.source, id, cause))
+                    .map_err(|cause| self.failed(request.source(), id, cause))
             })
             .err()?;
         Some(Admission::Ready(Err(refusal)))

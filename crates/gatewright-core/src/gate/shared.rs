@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::arrival::Source;
 use super::cache::Cache;
 use super::coherence::Watch;
 use super::decide::Answer;
@@ -90,7 +91,7 @@ pub(super) struct Shared {
 pub(super) struct Request<'a> {
     pub(super) policy: &'a Arc<CompiledPolicy>,
     pub(super) tenant: Option<&'a str>,
-    pub(super) source: Option<IpAddr>,
+    source: Source<'a>,
     pub(super) now: Timestamp,
     /// The monotonic clock, read together with `now`.
     pub(super) nanos: u64,
@@ -110,11 +111,16 @@ impl Request<'_> {
         Moment::new(self.nanos, self.now)
     }
 
+    /// Where the request came from, as far as it is known and trusted.
+    pub(super) fn source(&self) -> Option<IpAddr> {
+        self.source.address()
+    }
+
     pub(super) fn to_owned(&self) -> OwnedRequest {
         OwnedRequest {
             policy: Arc::clone(self.policy),
             tenant: self.tenant.map(Into::into),
-            source: self.source,
+            source: self.source(),
             now: self.now,
         }
     }
@@ -126,7 +132,7 @@ impl OwnedRequest {
         Request {
             policy: &self.policy,
             tenant: self.tenant.as_deref(),
-            source: self.source,
+            source: Source::Known(self.source),
             now: self.now,
             nanos,
         }

@@ -73,7 +73,7 @@ impl Shared {
                     self.audit.record(
                         AuditEvent::new(AuditKind::Denied, request.now)
                             .by(&principal)
-                            .from(request.source)
+                            .from(request.source())
                             .because(shortfall.cause),
                     );
                 }
@@ -91,7 +91,7 @@ impl Shared {
         names: &[&[u8]],
         request: &Request<'_>,
     ) -> Charged {
-        let (Some(rate), Some(source)) = (rate, request.source.map(SourceKey::new)) else {
+        let (Some(rate), Some(source)) = (rate, request.source().map(SourceKey::new)) else {
             return Charged::Ready(Ok(None));
         };
         let parts = [names, &[source.as_bytes()]].concat();

@@ -35,7 +35,7 @@ impl<S, T, A, R, ReqBody, ResBody> Service<Request<ReqBody>> for GateService<S, 
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     T: for<'a> Fn(&'a Parts) -> Option<Cow<'a, str>>,
-    A: Fn(&Parts) -> Option<IpAddr>,
+    A: Fn(&Parts) -> Option<IpAddr> + Sync,
     R: RenderRefusal<ResBody> + Clone,
 {
     type Response = Response<ResBody>;
@@ -49,11 +49,10 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (parts, body) = request.into_parts();
         let tenant = (self.tenant)(&parts);
-        let source = (self.source)(&parts);
         let policy = self.guard.policy();
-        let judged = self
-            .guard
-            .judge(&parts, policy, Ok(tenant.as_deref()), source);
+        let judged = self.guard.judge(&parts, policy, Ok(tenant.as_deref()), || {
+            (self.source)(&parts)
+        });
         drop(tenant);
         judged.proceed(&mut self.inner, parts, body)
     }

@@ -130,7 +130,7 @@ impl Router {
             }
             Err(error) => {
                 let (head, body) = request.into_parts();
-                let judged = guard.judge(&head, guard.policy(), Err(error), None);
+                let judged = guard.judge(&head, guard.policy(), Err(error), || None);
                 judged.proceed(&mut service.clone(), head, body).await
             }
         }
