@@ -95,18 +95,15 @@ impl Shared {
     /// A caller who presents nothing, where that is enough.
     pub(super) fn admit_anonymous(&self, request: &Request<'_>) -> Admission {
         let limits = request.policy.realm().limits();
-        let source = request.source().map(SourceKey::new);
-        match (limits.per_source, &source) {
-            (Some(rate), Some(source)) => {
-                let parts = [source.as_bytes()];
-                let charge = Charge::new(Bucket::new(BucketKind::Source, &parts), rate);
-                settle(
-                    self.limiter.charge(&[charge], None, request.moment()),
-                    Ok(None),
-                )
-            }
-            _ => Admission::Ready(Ok(Admitted::free(None))),
+        if let Some(rate) = limits.per_source
+            && let Some(source) = request.source().map(SourceKey::new)
+        {
+            let parts = [source.as_bytes()];
+            let charge = Charge::new(Bucket::new(BucketKind::Source, &parts), rate);
+            let charged = self.limiter.charge(&[charge], None, request.moment());
+            return settle(charged, Ok(None));
         }
+        Admission::Ready(Ok(Admitted::free(None)))
     }
 
     #[inline(never)]
@@ -132,7 +129,10 @@ impl Shared {
         };
         let tenant = principal.tenant();
         let tenant_id = tenant.map_or(&b""[..], |tenant| tenant.id().as_str().as_bytes());
-        let source = request.source().map(SourceKey::new);
+        let is_pat = principal.mode() == Mode::Pat;
+        // The one limit here that goes by the address, which is read for it alone.
+        let pat_guard = limits.pat_guard.filter(|_| is_pat && admitted);
+        let source = pat_guard.and_then(|_| request.source().map(SourceKey::new));
         let source = source.as_ref().map_or(&b""[..], SourceKey::as_bytes);
 
         let of_ours: [&[u8]; 2] = [subject.as_bytes(), holder];
@@ -148,7 +148,6 @@ impl Shared {
         let by_tenant: [&[u8]; 1] = [tenant_id];
         let by_pat: [&[u8]; 3] = [tenant_id, credential, source];
         let bucket = |kind, parts| move |rate| Charge::new(Bucket::new(kind, parts), rate);
-        let is_pat = principal.mode() == Mode::Pat;
         let (rate, quota) = tenant
             .filter(|_| limits.by_plan && admitted)
             .map_or((None, None), |tenant| realm.plans().terms(tenant.plan()));
@@ -160,10 +159,7 @@ impl Shared {
             } else {
                 limits.denials().map(bucket(BucketKind::Denied, by_holder))
             },
-            limits
-                .pat_guard
-                .filter(|_| is_pat && admitted)
-                .map(bucket(BucketKind::Pat, &by_pat)),
+            pat_guard.map(bucket(BucketKind::Pat, &by_pat)),
             limits
                 .tenant_burst
                 .filter(|_| is_pat && admitted)

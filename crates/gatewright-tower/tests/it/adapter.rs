@@ -1,13 +1,15 @@
 //! The guard as adapters of frameworks call it.
 
 use std::convert::Infallible;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use gatewright_core::cors::Cors;
 use gatewright_core::error::{AuthError, Cause, ErrorCode};
-use gatewright_core::policy::{Policy, Realm};
+use gatewright_core::limit::Rate;
+use gatewright_core::policy::{Limits, Policy, Realm};
 use gatewright_tower::Guard;
 use http::request::Parts;
 use http::{Request, Response};
@@ -126,29 +128,46 @@ async fn what_was_judged_and_left_calls_nothing_and_tells_no_secret() {
 
 /// Behind proxies the address is what fields say, which take longer to read than a known key takes to judge.
 #[tokio::test]
-async fn where_a_known_caller_comes_from_is_not_read() {
+async fn where_a_request_comes_from_is_read_only_where_it_matters() {
     let authority = authority().await;
     let gate = authority.gate().clone();
-    let realm = Realm::builder("api").build();
-    let policy = gate.compile(&Policy::api_key(), &realm).unwrap();
-    let guard = Guard::new(gate, policy);
-    let key = authority.key("creator", "*").await;
+    let rate = Rate::new(1_000, 60, 1_000).unwrap();
+    let compile = |policy: Policy, limits: Limits| {
+        let realm = Realm::builder("api").limits(limits).build();
+        Guard::new(gate.clone(), gate.compile(&policy, &realm).unwrap())
+    };
+    let secrets = || Policy::api_key().or(Policy::pat());
+    let free = compile(secrets(), Limits::none());
+    let limited = compile(secrets(), Limits::none().per_credential(rate));
+    let guarded = compile(secrets(), Limits::none().pat_guard(rate));
+    let public = compile(Policy::public(), Limits::none());
+    let by_source = compile(Policy::public(), Limits::none().per_source(rate));
+    let (key, pat) = (
+        authority.key("creator", "*").await,
+        authority.pat("creator", "*").await,
+    );
     let (mut service, _) = counted();
     let reads = AtomicU32::new(0);
-    for (presented, status, read) in [
-        (&*key, 200, true),
-        (&key, 200, false),
-        ("tnx_", 401, false),
-        (&authority.key("creator", "*").await, 200, true),
+    for (guard, presented, status, read) in [
+        (&free, &*key, 200, true),
+        (&free, &key, 200, false),
+        (&limited, &key, 200, false),
+        (&guarded, &key, 200, false),
+        (&guarded, &pat, 200, true),
+        (&guarded, &pat, 200, true),
+        (&free, &pat, 200, false),
+        (&free, "tnx_", 401, false),
+        (&public, "", 200, false),
+        (&by_source, "", 200, true),
     ] {
         let head = head("GET", "/", &[("x-api-key", presented)]);
         let source = || {
             reads.fetch_add(1, Ordering::Relaxed);
-            None
+            Some(Ipv4Addr::LOCALHOST.into())
         };
         let judged = guard.judge(&head, guard.policy(), Ok(None), source);
         let answer = judged.proceed(&mut service, head, ()).await.unwrap();
         assert_eq!(answer.status(), status);
-        assert_eq!(reads.swap(0, Ordering::Relaxed) > 0, read, "{status}");
+        assert_eq!(reads.swap(0, Ordering::Relaxed) > 0, read, "{guard:?}");
     }
 }
