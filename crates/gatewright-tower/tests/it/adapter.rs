@@ -126,7 +126,7 @@ async fn what_was_judged_and_left_calls_nothing_and_tells_no_secret() {
     }
 }
 
-/// Behind proxies the address is what fields say, which take longer to read than a known key takes to judge.
+/// Behind proxies, reading the address is parsing a field.
 #[tokio::test]
 async fn where_a_request_comes_from_is_read_only_where_it_matters() {
     let authority = authority().await;
