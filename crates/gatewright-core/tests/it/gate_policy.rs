@@ -149,6 +149,33 @@ async fn a_refused_call_spends_no_quota() {
 }
 
 #[tokio::test]
+async fn a_refused_call_leaves_each_limit_as_it_was() {
+    let rate = Rate::per_minute(10).unwrap();
+    for limits in [
+        Limits::none().by_plan(),
+        Limits::none().per_credential(rate),
+        Limits::none().pat_guard(rate),
+        Limits::none().tenant_burst(rate),
+    ] {
+        let mut left = Vec::new();
+        for refused_before in [0, 3] {
+            let limits = limits.clone();
+            let world = World::with(Coherence::SingleProcess, limits, |builder| builder).await;
+            let writing = Policy::pat().scope("links.write").tenant_from("handle");
+            let (reading, writing) = (world.read_links(), world.compile(writing));
+            let key = world.pat("links.read").await;
+            for _ in 0..refused_before {
+                let refused = world.refused(&key.text, &writing).await;
+                assert_eq!(refused, Cause::MissingScope);
+            }
+            let admitted = world.ask(&key.text, &reading).await.unwrap();
+            left.push(admitted.limits.unwrap().remaining());
+        }
+        assert_eq!(left[0], left[1], "{limits:?}");
+    }
+}
+
+#[tokio::test]
 async fn each_limit_holds_without_the_others() {
     let rate = Rate::per_minute(1000).unwrap();
     for (limits, admitted, refused) in [
